@@ -1,0 +1,1 @@
+"""Learned constitutive laws that come with a stable time step."""

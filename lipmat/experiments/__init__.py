@@ -1,0 +1,1 @@
+"""Laboratory data and fitting; knows no finite elements."""

@@ -1,0 +1,1 @@
+"""Constitutive laws, each with its bound; knows no finite elements."""

@@ -1,0 +1,1 @@
+"""Bounded maps and their certificates; knows no mechanics."""
