@@ -1,0 +1,164 @@
+"""A dataset: a folder with ``dataset.toml`` and the CSV files of its tests beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictBool, field_validator
+
+from lipmat.errors import InputError, nearest
+from lipmat.experiments.columns import LAYOUTS, Columns, Mode, columns_in_si, stress_unit
+from lipmat.experiments.table import read_raw_table
+from lipmat.schema import Density, Name, Table, Temperature, read_bytes, read_table
+
+Lateral = Literal["incompressible", "free", "measured"]
+
+
+@dataclass(frozen=True, eq=False)
+class Test:
+    """One test of a laboratory.
+
+    Attributes:
+        name: unique in the dataset.
+        mode: how the specimen is loaded.
+        lateral: how the strain across the loading follows.
+        columns: read-only arrays of shape (n,) in SI, by name; an engineering strain is there as
+            ``stretch`` [-].
+        unit: unit of the stress as written in the file, e.g. ``"MPa"``, for reports.
+        path: the CSV file.
+    """
+
+    name: str
+    mode: Mode
+    lateral: Lateral
+    columns: Columns
+    unit: str
+    path: Path
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """The tests of one material and where they come from.
+
+    Attributes:
+        title: what was tested.
+        source: who published it.
+        doi: of the source.
+        licence: of the data.
+        temperature: at which it was tested [K].
+        density: of the unloaded material [kg/m^3].
+        incompressible: whether the tests took the material to be so.
+        tests: in the order of ``dataset.toml``.
+        folder: where it was read.
+        hash: SHA-256, in hexadecimal, of ``dataset.toml`` and the CSV files, of all tests.
+    """
+
+    title: str
+    source: str
+    doi: str
+    licence: str
+    temperature: float | None
+    density: float | None
+    incompressible: bool
+    tests: tuple[Test, ...]
+    folder: Path
+    hash: str
+
+    def select(self, names: Iterable[str]) -> Dataset:
+        """Return the dataset with the named tests only, in the order of the names.
+
+        The hash stays that of the whole folder.
+
+        Raises:
+            InputError: no name, a name given twice, or no such test (the nearest is named).
+        """
+        by_name = {test.name: test for test in self.tests}
+        chosen = tuple(names)
+        for name in chosen:
+            if name not in by_name:
+                raise InputError(f"{self.folder}: unknown test {name!r}, {nearest(name, by_name)}")
+        if not chosen or len(set(chosen)) < len(chosen):
+            raise InputError(
+                f"{self.folder}: found tests {', '.join(chosen) or 'none'}, "
+                "expected at least one and each once"
+            )
+        return replace(self, tests=tuple(by_name[name] for name in chosen))
+
+
+class _TestEntry(Table):
+    name: Name
+    file: Name
+    mode: Mode
+    lateral: Lateral | None = None
+
+
+class _DatasetFile(Table):
+    title: str = ""
+    source: str = ""
+    doi: str = ""
+    licence: str = ""
+    temperature: Temperature | None = None
+    density: Density | None = None
+    incompressible: StrictBool = False
+    tests: Annotated[tuple[_TestEntry, ...], Field(min_length=1)]
+
+    @field_validator("tests")
+    @classmethod
+    def _unique_names(cls, tests: tuple[_TestEntry, ...]) -> tuple[_TestEntry, ...]:
+        names = [test.name for test in tests]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"name {name!r} is given twice, expected a different one for each")
+        return tests
+
+    @field_validator("tests")
+    @classmethod
+    def _lateral_has_meaning(cls, tests: tuple[_TestEntry, ...]) -> tuple[_TestEntry, ...]:
+        for test in tests:
+            if test.lateral == "measured" and not LAYOUTS[test.mode].lateral:
+                raise ValueError(
+                    f"test {test.name!r} has lateral = 'measured', but mode {test.mode!r} has no "
+                    "lateral stretch to measure"
+                )
+        return tests
+
+
+def read_dataset(path: str | Path) -> Dataset:
+    """Read a dataset, in SI.
+
+    Args:
+        path: the folder that holds ``dataset.toml``.
+
+    Raises:
+        InputError: a file is missing, or a key, a column, a unit, a row or a value is wrong.
+    """
+    folder = Path(path)
+    file = folder / "dataset.toml"
+    content = read_table(file, _DatasetFile)
+    default: Lateral = "incompressible" if content.incompressible else "free"
+    return Dataset(
+        **content.model_dump(exclude={"tests"}),
+        tests=tuple(_read_test(folder, entry, default) for entry in content.tests),
+        folder=folder,
+        hash=_hash(folder, ["dataset.toml", *(entry.file for entry in content.tests)]),
+    )
+
+
+def _read_test(folder: Path, entry: _TestEntry, default: Lateral) -> Test:
+    table = read_raw_table(folder / entry.file)
+    lateral = entry.lateral or default
+    columns = columns_in_si(table, entry.mode, measured=lateral == "measured")
+    return Test(entry.name, entry.mode, lateral, columns, stress_unit(table), table.path)
+
+
+def _hash(folder: Path, names: Iterable[str]) -> str:
+    """Hash names and contents, each after its length, so that no two folders read the same."""
+    digest = sha256()
+    for name in names:
+        for part in (name.encode(), read_bytes(folder / name)):
+            digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.hexdigest()
