@@ -1,0 +1,60 @@
+"""Gauss–Newton with non-negative unknowns; each step is a bounded linear least-squares problem."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from scipy.optimize import lsq_linear
+from torch import Tensor
+
+
+def minimise(
+    residual: Callable[[Tensor], Tensor],
+    start: Tensor,
+    iterations: int,
+    tolerance: float = 1e-9,
+) -> Iterator[tuple[Tensor, float]]:
+    """Minimise ``|residual(x)|^2`` over ``x >= 0``; yield each accepted iterate and its cost.
+
+    The residual may change between iterations (warm-started power iteration does). Steps that
+    raise the cost are shortened by Levenberg's damping (Nocedal & Wright 2006, chapter 10).
+
+    Args:
+        residual: Maps unknowns (n,) to residuals (m,).
+        start: Non-negative unknowns, shape (n,).
+        iterations: Steps at most.
+        tolerance: Relative decrease at which to stop.
+    """
+    x, damping = start, 0.0
+    jacobian = torch.func.jacfwd(residual)
+    for _ in range(iterations):
+        r, j = residual(x).numpy(), jacobian(x).numpy()
+        cost = float(r @ r)
+        candidate = _step(x.numpy(), r, j, damping)
+        new = residual(torch.from_numpy(candidate))
+        reached = float(new @ new)
+        if not reached <= cost:
+            damping = max(10.0 * damping, 1e-6)
+            if damping > 1e6:
+                return
+            continue
+        x, damping = torch.from_numpy(candidate), 0.1 * damping
+        yield x, reached
+        if cost - reached <= tolerance * cost:
+            return
+
+
+def _step(
+    x: np.ndarray, r: np.ndarray, j: np.ndarray, damping: float
+) -> np.ndarray:
+    """Solve for the next iterate; unknowns are scaled by their columns."""
+    scale = np.linalg.norm(j, axis=0)
+    scale[scale == 0] = 1.0
+    a, b = j / scale, j @ x - r
+    if damping > 0:
+        a = np.vstack([a, np.sqrt(damping) * np.eye(len(x))])
+        b = np.concatenate([b, np.sqrt(damping) * scale * x])
+    solution = lsq_linear(a, b, bounds=(0, np.inf), tol=1e-12, max_iter=500)
+    return np.asarray(np.maximum(solution.x, 0.0) / scale, dtype=np.float64)
