@@ -1,0 +1,222 @@
+"""Boundary conditions and loads: prescribed motion, traction, pressure, gravity, time curves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import ufl
+from numpy.typing import NDArray
+
+from lipmat.errors import InputError
+from lipmat.fem.body import Array, Assembler, Body
+from lipmat.fem.lift import cofactor
+from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
+
+# isort: split
+from dolfinx import fem, la
+
+Curve = Callable[[float], float]
+
+
+def constant(time: float) -> float:
+    """The curve of a load that does not vary."""
+    return 1.0
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Prescribed displacement [m] or velocity [m/s] of a surface group.
+
+    Attributes:
+        on: Name of the group.
+        values: Three components; None leaves one free.
+        kind: ``displacement`` or ``velocity``.
+        curve: Factor over time [s].
+    """
+
+    on: str
+    values: tuple[float | None, float | None, float | None]
+    kind: str = "displacement"
+    curve: Curve = constant
+
+
+@dataclass(frozen=True)
+class Traction:
+    """Force per reference area [Pa] of fixed direction on a surface group."""
+
+    on: str
+    values: tuple[float, float, float]
+    curve: Curve = constant
+
+
+@dataclass(frozen=True)
+class Pressure:
+    """Pressure [Pa] against the outward normal of the deformed surface group."""
+
+    on: str
+    value: float
+    curve: Curve = constant
+
+
+@dataclass(frozen=True)
+class Gravity:
+    """Acceleration [m/s^2] of the whole body."""
+
+    values: tuple[float, float, float]
+    curve: Curve = constant
+
+
+Load = Motion | Traction | Pressure | Gravity
+
+
+class ExternalForce:
+    """The sum of all forces from outside on the owned displacement components.
+
+    Args:
+        body: The body.
+        u: Its displacement; pressure follows it.
+        loads: Those that are forces are taken.
+    """
+
+    def __init__(self, body: Body, u: fem.Function, loads: Sequence[Load]) -> None:
+        self._dead: list[tuple[Array, Curve]] = []
+        self._follower: list[tuple[Assembler, Curve]] = []
+        self._owned = body.owned
+        self._work = la.vector(body.space.dofmap.index_map, 3)
+        for load in loads:
+            if isinstance(load, Gravity):
+                nodes = body.owned // 3
+                self._dead.append(
+                    (body.mass[: body.owned] * np.tile(load.values, nodes), load.curve)
+                )
+            elif isinstance(load, Traction):
+                self._dead.append((self._traction(body, load), load.curve))
+            elif isinstance(load, Pressure):
+                self._follower.append((_pressure_form(body, u, load), load.curve))
+
+    def _traction(self, body: Body, load: Traction) -> Array:
+        v, values = ufl.TestFunction(body.space), np.array(load.values, dtype=np.float64)
+        force = fem.Constant(body.mesh, values)
+        Assembler({2: ufl.inner(force, v) * surface(body, load.on)})(self._work)
+        return np.array(self._work.array[: self._owned])
+
+    @property
+    def present(self) -> bool:
+        """Whether there is any force."""
+        return bool(self._dead or self._follower)
+
+    def __call__(self, time: float, out: Array) -> None:
+        """Set ``out`` (owned components) to the force at a time [N]."""
+        out[:] = 0.0
+        for vector, curve in self._dead:
+            out += curve(time) * vector
+        for assemble, curve in self._follower:
+            assemble(self._work)
+            out += curve(time) * self._work.array[: self._owned]
+
+
+def surface(body: Body, group: str) -> object:
+    """Return the measure over a surface group."""
+    facets = body.grid.group(group)
+    entities = fem.compute_integration_domains(
+        fem.IntegralType.facet, body.mesh.topology, facets
+    )
+    ds = ufl.Measure("ds", domain=body.mesh, subdomain_data=[(1, entities)])
+    return ds(1, metadata={"quadrature_degree": 2})
+
+
+def _pressure_form(body: Body, u: fem.Function, load: Pressure) -> Assembler:
+    """Return ``-p int (cof F N) . v``: the pressure on the deformed surface (Nanson's formula)."""
+    v, normal = ufl.TestFunction(body.space), ufl.FacetNormal(body.mesh)
+    value = fem.Constant(body.mesh, float(load.value))
+    push = cofactor(ufl.Identity(3) + ufl.grad(u)) * normal
+    return Assembler({2: -value * ufl.inner(push, v) * surface(body, load.on)})
+
+
+class PrescribedMotion:
+    """Components whose motion is given, and their velocities over a step.
+
+    Args:
+        body: The body.
+        loads: Those that are motions are taken.
+
+    Raises:
+        InputError: Two motions give the same component of a node different values.
+    """
+
+    def __init__(self, body: Body, loads: Sequence[Load]) -> None:
+        self.motions = [load for load in loads if isinstance(load, Motion)]
+        owner = np.full(body.owned, -1)
+        axis_value = np.zeros(body.owned)
+        for number, motion in enumerate(self.motions):
+            for axis, value in enumerate(motion.values):
+                if value is None:
+                    continue
+                dofs = _components(body, motion.on, axis)
+                self._check(body, owner[dofs], axis_value[dofs], value, motion, axis)
+                owner[dofs], axis_value[dofs] = number, value
+        self.dofs = np.flatnonzero(owner >= 0)
+        self._values, self._number = axis_value[self.dofs], owner[self.dofs]
+
+    def _check(
+        self,
+        body: Body,
+        owners: NDArray[np.int64],
+        values: Array,
+        value: float,
+        motion: Motion,
+        axis: int,
+    ) -> None:
+        clash = 0
+        for other, given in zip(owners, values, strict=True):
+            if other >= 0:
+                held = self.motions[other]
+                both_fixed = given == value == 0.0
+                same = held.kind == motion.kind and given == value and held.curve is motion.curve
+                clash += not (both_fixed or same)
+        if body.comm.allreduce(clash):
+            raise InputError(
+                f"boundary on {motion.on!r}: component {'xyz'[axis]} of some of its nodes is "
+                "prescribed differently by another boundary, expected one value for each component"
+            )
+
+    @property
+    def present(self) -> bool:
+        """Whether this rank holds a prescribed component."""
+        return len(self.dofs) > 0
+
+    def start(self) -> Array:
+        """Return the displacements at time zero [m]."""
+        out = np.zeros(len(self.dofs))
+        for number, motion in enumerate(self.motions):
+            if motion.kind == "displacement":
+                here = self._number == number
+                out[here] = self._values[here] * motion.curve(0.0)
+        return out
+
+    def velocity(self, time: float, step: float, displacement: Array) -> Array:
+        """Return the velocities that lead from a displacement to the prescribed one.
+
+        Args:
+            time: Start of the step [s].
+            step: Its length [s].
+            displacement: Present values of the prescribed components [m].
+        """
+        out = np.empty(len(self.dofs))
+        for number, motion in enumerate(self.motions):
+            here = self._number == number
+            if motion.kind == "velocity":
+                out[here] = self._values[here] * motion.curve(time + 0.5 * step)
+            else:
+                target = self._values[here] * motion.curve(time + step)
+                out[here] = (target - displacement[here]) / step
+        return out
+
+
+def _components(body: Body, group: str, axis: int) -> NDArray[np.int32]:
+    """Return the owned displacement components of one axis on a surface group."""
+    blocks = fem.locate_dofs_topological(body.space, 2, body.grid.group(group), remote=True)
+    owned = blocks[blocks < body.owned // 3]
+    return (3 * owned + axis).astype(np.int32)
