@@ -77,8 +77,7 @@ class StepControl:
         """Return the step of every rung; materials of shorter ladders stay on their last one."""
         count = max(len(ladder) for ladder in self.ladders)
         return [
-            self.at(tuple(min(i, len(ladder) - 1) for ladder in self.ladders))
-            for i in range(count)
+            self.at(tuple(min(i, len(ladder) - 1) for ladder in self.ladders)) for i in range(count)
         ]
 
     def _frequency(self, bounds: list[Mapping[str, float]]) -> HighestFrequency:
@@ -90,7 +89,9 @@ class StepControl:
             found = highest_frequency(self._operator, bounds, self.seed)
             self._known[key] = (scale, found)
         known_scale, found = self._known[key]
-        ratio = float(np.sqrt(scale / known_scale)) * (1.0 + (0.0 if scale == known_scale else 1e-11))
+        ratio = float(np.sqrt(scale / known_scale)) * (
+            1.0 + (0.0 if scale == known_scale else 1e-11)
+        )
         return HighestFrequency(
             found.omega * ratio,
             found.lower * ratio,
@@ -134,5 +135,3 @@ def critical_step(
     """
     control = StepControl(body, level, safety, seed)
     return control.at((0,) * len(body.materials))
-
-

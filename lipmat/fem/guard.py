@@ -1,0 +1,164 @@
+"""Watches the state of the body: finite, not inverted, inside the certified domain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lipmat.fem.body import Array, Body
+from lipmat.fem.forms import JIT, quadrature_degree
+from lipmat.fem.outcome import Outcome
+from lipmat.fem.step import Rungs, StepControl
+from lipmat.materials.law import Part
+
+# isort: split
+import basix
+from dolfinx import fem
+
+_FULL = Part("full", "stretches")
+
+
+@dataclass(frozen=True)
+class State:
+    """Extremes of one material: stretches and volume ratios [-], and the cells that hold them."""
+
+    stretch_min: float
+    stretch_max: float
+    volume_min: float
+    volume_max: float
+    stretch_cell: int
+    volume_cell: int
+
+    def ahead(self, before: State | None) -> State:
+        """Return the extremes that the next check will see if they go on changing as they do."""
+        if before is None:
+            return self
+        return State(
+            self.stretch_min - max(before.stretch_min - self.stretch_min, 0.0),
+            self.stretch_max + max(self.stretch_max - before.stretch_max, 0.0),
+            self.volume_min - max(before.volume_min - self.volume_min, 0.0),
+            self.volume_max + max(self.volume_max - before.volume_max, 0.0),
+            self.stretch_cell,
+            self.volume_cell,
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found: an outcome that ends the run, or the rungs to go on with."""
+
+    outcome: Outcome | None
+    message: str
+    rungs: Rungs
+    overrun: bool
+
+
+class Guard:
+    """Evaluates stretches and volume ratio at the quadrature points of every cell.
+
+    Args:
+        body: The body.
+        displacement: Its displacement function.
+        control: The ladders of certified domains.
+    """
+
+    def __init__(self, body: Body, displacement: fem.Function, control: StepControl) -> None:
+        self.body, self.control = body, control
+        cell = str(body.mesh.topology.cell_name())
+        points, _ = basix.make_quadrature(
+            getattr(basix.CellType, cell), quadrature_degree(_FULL, cell)
+        )
+        self._states = [
+            fem.Expression(f.state(displacement), points, jit_options=JIT) for f in body.forms
+        ]
+        self.latest: list[State | None] = [None] * len(body.materials)
+        owned = body.mesh.topology.index_map(3).size_local
+        self.stretch = np.ones(owned)
+        """Largest principal stretch of each owned cell at the last check [-]."""
+
+    def states(self) -> list[State]:
+        """Return the extremes of each material over all ranks."""
+        return [self._state(i) for i in range(len(self.body.materials))]
+
+    def _state(self, number: int) -> State:
+        cells = self.body.cells[number]
+        values = self._states[number].eval(self.body.mesh, cells).reshape(len(cells), -1, 3)
+        most, least = values[:, :, 0].max(axis=1), values[:, :, 1].min(axis=1)
+        low, high = values[:, :, 2].min(axis=1), values[:, :, 2].max(axis=1)
+        self.stretch[cells] = most
+        return self._gathered(cells, most, least, low, high)
+
+    def _gathered(
+        self, cells: NDArray[np.int32], most: Array, least: Array, low: Array, high: Array
+    ) -> State:
+        number = self.body.mesh.topology.original_cell_index
+        local = [(np.inf, -np.inf, np.inf, -np.inf, -1, -1)]
+        if len(cells):
+            extremes = (least.min(), most.max(), low.min(), high.max())
+            where = (int(number[cells[np.argmax(most)]]), int(number[cells[np.argmin(low)]]))
+            local = [(*map(float, extremes), *where)]
+        ranks = sum(self.body.comm.allgather(local), [])
+        bad = any(np.isnan(r[:4]).any() for r in ranks)
+        longest = max(ranks, key=lambda r: r[1])
+        smallest = min(ranks, key=lambda r: r[2])
+        return State(
+            np.nan if bad else min(r[0] for r in ranks),
+            np.nan if bad else longest[1],
+            np.nan if bad else smallest[2],
+            np.nan if bad else max(r[3] for r in ranks),
+            longest[4],
+            smallest[5],
+        )
+
+    def check(self, rungs: Rungs, time: float) -> Verdict:
+        """Judge the present state, given the rungs whose step was used so far."""
+        states, chosen, overrun = self.states(), [], False
+        for i, state in enumerate(states):
+            where = self._where(i)
+            if not np.isfinite([state.stretch_max, state.volume_min]).all():
+                message = f"the deformation{where} is not finite at {time:.6g} s"
+                return Verdict(Outcome.NONFINITE, message, rungs, False)
+            if state.volume_min <= 0:
+                message = (
+                    f"cell {state.volume_cell}{where} has the volume ratio {state.volume_min:.3g} "
+                    f"at {time:.6g} s"
+                )
+                return Verdict(Outcome.INVERTED_CELL, message, rungs, False)
+            rung = self._rung(i, state)
+            if rung is None:
+                return Verdict(Outcome.LEFT_DOMAIN, self._left(i, state, time), rungs, False)
+            overrun |= not _inside(self.control, i, rungs[i], state)
+            chosen.append(rung)
+        self.latest = list(states)
+        return Verdict(None, "", tuple(chosen), overrun)
+
+    def _rung(self, number: int, state: State) -> int | None:
+        """Return the smallest rung that holds the state now and, if possible, at the next check."""
+        ahead = state.ahead(self.latest[number])
+        rungs = range(len(self.control.ladders[number]))
+        for wanted in (ahead, state):
+            for i in rungs:
+                if _inside(self.control, number, i, wanted):
+                    return i if wanted is ahead else rungs[-1]
+        return None
+
+    def _where(self, number: int) -> str:
+        region = self.body.materials[number].region
+        return f" in region {region!r}" if region else ""
+
+    def _left(self, number: int, state: State, time: float) -> str:
+        domain = self.control.ladders[number][-1].domain
+        return (
+            f"cell {state.stretch_cell}{self._where(number)} left the certified domain ({domain}) "
+            f"at {time:.6g} s: stretch {state.stretch_min:.3g}…{state.stretch_max:.3g}, volume "
+            f"ratio {state.volume_min:.3g}…{state.volume_max:.3g}"
+        )
+
+
+def _inside(control: StepControl, number: int, rung: int, state: State) -> bool:
+    domain = control.ladders[number][rung].domain
+    return domain is None or domain.holds(
+        state.stretch_min, state.stretch_max, state.volume_min, state.volume_max
+    )
