@@ -26,10 +26,10 @@ class Energies:
 
 
 class Audit:
-    """Balances ``1/2 v_- . M v_+ + stored - external work`` against its value at the start.
+    """Balances ``kinetic in leapfrog form + stored - external work`` against its start.
 
-    This kinetic term, of the velocities half a step before and after, is the one that central
-    difference conserves exactly together with the stored energy of a linear body.
+    This kinetic term is the one that central difference conserves exactly together with the stored
+    energy of a linear body, see :meth:`CentralDifference.energies`.
 
     Args:
         body: The body.

@@ -11,13 +11,10 @@ from lipmat.fem.body import Array, Body
 from lipmat.fem.forms import JIT, quadrature_degree
 from lipmat.fem.outcome import Outcome
 from lipmat.fem.step import Rungs, StepControl
-from lipmat.materials.law import Part
 
 # isort: split
 import basix
 from dolfinx import fem
-
-_FULL = Part("full", "stretches")
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Verdict:
 
 
 class Guard:
-    """Evaluates stretches and volume ratio at the quadrature points of every cell.
+    """Evaluates stretches and volume ratio at all quadrature points of every cell.
 
     Args:
         body: The body.
@@ -67,9 +64,11 @@ class Guard:
     def __init__(self, body: Body, displacement: fem.Function, control: StepControl) -> None:
         self.body, self.control = body, control
         cell = str(body.mesh.topology.cell_name())
-        points, _ = basix.make_quadrature(
-            getattr(basix.CellType, cell), quadrature_degree(_FULL, cell)
-        )
+        degrees = {quadrature_degree(p, cell) for m in body.materials for p in m.law.parts}
+        kind = getattr(basix.CellType, cell)
+        points = np.vstack([basix.make_quadrature(kind, degree)[0] for degree in sorted(degrees)])
+        self._points = len(points)
+        self._volume_points = len(basix.make_quadrature(kind, min(degrees))[0])
         self._states = [
             fem.Expression(f.state(displacement), points, jit_options=JIT) for f in body.forms
         ]
@@ -84,9 +83,13 @@ class Guard:
 
     def _state(self, number: int) -> State:
         cells = self.body.cells[number]
-        values = self._states[number].eval(self.body.mesh, cells).reshape(len(cells), -1, 3)
+        values = self._states[number].eval(self.body.mesh, cells)
+        values = values.reshape(len(cells), self._points, 3)
         most, least = values[:, :, 0].max(axis=1), values[:, :, 1].min(axis=1)
-        low, high = values[:, :, 2].min(axis=1), values[:, :, 2].max(axis=1)
+        volume = values[:, : self._volume_points, 2]  # where the volumetric part is integrated
+        low, high = volume.min(axis=1), volume.max(axis=1)
+        inverted = values[:, :, 2].min(axis=1)
+        low = np.where(inverted > 0, low, inverted)
         self.stretch[cells] = most
         return self._gathered(cells, most, least, low, high)
 
@@ -115,6 +118,7 @@ class Guard:
     def check(self, rungs: Rungs, time: float) -> Verdict:
         """Judge the present state, given the rungs whose step was used so far."""
         states, chosen, overrun = self.states(), [], False
+        before, self.latest = self.latest, list(states)
         for i, state in enumerate(states):
             where = self._where(i)
             if not np.isfinite([state.stretch_max, state.volume_min]).all():
@@ -126,17 +130,16 @@ class Guard:
                     f"at {time:.6g} s"
                 )
                 return Verdict(Outcome.INVERTED_CELL, message, rungs, False)
-            rung = self._rung(i, state)
+            rung = self._rung(i, state, before[i])
             if rung is None:
                 return Verdict(Outcome.LEFT_DOMAIN, self._left(i, state, time), rungs, False)
             overrun |= not _inside(self.control, i, rungs[i], state)
             chosen.append(rung)
-        self.latest = list(states)
         return Verdict(None, "", tuple(chosen), overrun)
 
-    def _rung(self, number: int, state: State) -> int | None:
+    def _rung(self, number: int, state: State, before: State | None) -> int | None:
         """Return the smallest rung that holds the state now and, if possible, at the next check."""
-        ahead = state.ahead(self.latest[number])
+        ahead = state.ahead(before)
         rungs = range(len(self.control.ladders[number]))
         for wanted in (ahead, state):
             for i in rungs:

@@ -95,13 +95,14 @@ class CentralDifference:
     def energies(self, step: float) -> tuple[float, float, float]:
         """Return kinetic energy, its leapfrog form, and external work [J], after begin_step.
 
-        The leapfrog form ``1/2 v_- . M v_+`` is what the scheme conserves together with the stored
-        energy of a linear body.
+        The leapfrog form ``1/2 v . M v - h_- h_+ / 8 a . M a``, with equal steps
+        ``1/2 v_- . M v_+``, is what the scheme conserves together with the stored energy of a
+        linear body. At the start ``h_- = h_+``, as if the body had come from before.
         """
         now = self.velocity_now(step)
         kinetic = 0.5 * float(now @ (self._mass * now))
-        leapfrog = 0.5 * float(self.velocity @ (self._mass * self._next))
-        if self._last_step == 0.0:
-            leapfrog = kinetic
+        jump = self._next - self.velocity
+        share = self._last_step * step / (self._last_step + step) ** 2 if self.steps else 1.0
+        leapfrog = kinetic - 0.5 * share * float(jump @ (self._mass * jump))
         sums = self.body.comm.allreduce(np.array([kinetic, leapfrog, self._work]))
         return float(sums[0]), float(sums[1]), float(sums[2])

@@ -120,7 +120,9 @@ class ExternalForce:
 def surface(body: Body, group: str) -> object:
     """Return the measure over a surface group."""
     facets = body.grid.group(group)
-    entities = fem.compute_integration_domains(fem.IntegralType.facet, body.mesh.topology, facets)
+    entities = fem.compute_integration_domains(
+        fem.IntegralType.exterior_facet, body.mesh.topology, facets
+    )
     ds = ufl.Measure("ds", domain=body.mesh, subdomain_data=[(1, entities)])
     return ds(1, metadata={"quadrature_degree": 2})
 

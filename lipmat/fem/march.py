@@ -181,15 +181,20 @@ class _Driver:
     def _settle(self) -> None:
         """Book and write the last state before the run ends."""
         self.integrator.begin_step(self.step)
-        self._check_energy()
+        self.energies = self.audit.energies(self.step)
+        self._write()
 
     def _check_energy(self) -> tuple[Outcome, str] | None:
         """Book energies and write what is due, after the velocities have been computed."""
         self.energies = self.audit.energies(self.step)
-        if self._output_due() or self._done == self._count:
+        ending = self._judge_energy()
+        if ending or self._output_due() or self._done == self._count:
             self._write()
         if self.progress:
             self.progress(self._progress())
+        return ending
+
+    def _judge_energy(self) -> tuple[Outcome, str] | None:
         time, error = self.integrator.time, self.energies.error
         if not math.isfinite(self.energies.kinetic + self.energies.stored):
             return Outcome.NONFINITE, f"the energy is not finite at {time:.6g} s"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,10 @@ class Record:
     displacement: Array
     folder: Path | None
     pictures: tuple[Path, ...] = field(default=())
+
+    def with_pictures(self, pictures: tuple[Path, ...]) -> Record:
+        """Return the record with the files that plotting made."""
+        return replace(self, pictures=pictures)
 
 
 class Recorder:
@@ -139,10 +144,21 @@ def _open_csv(folder: Path, columns: Sequence[str]) -> Any:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file that is whole at every moment: beside it first, then in its place."""
+    """Write a JSON file that is whole at every moment: beside it first, then in its place.
+
+    Numbers that are not finite become null: JSON has none.
+    """
     beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(content, indent=2) + "\n")
+    beside.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
     os.replace(beside, path)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _nearest_node(body: Body, point: Array) -> tuple[int, int]:

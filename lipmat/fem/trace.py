@@ -87,7 +87,7 @@ class _Interpreter:
             elif node.op == "call_function":
                 self._call(node)
             elif node.op == "output":
-                return self.symbolic[node.args[0]]
+                return self._operand(node.args[0])
         raise UnsupportedOperation(f"{self.name}: the traced graph has no output")
 
     def _call(self, node: fx.Node) -> None:
@@ -103,7 +103,13 @@ class _Interpreter:
             )
         args, kwargs = fx.map_arg((node.args, node.kwargs), self._operand)
         kwargs = {k: v for k, v in kwargs.items() if k not in _STORAGE}
-        self.symbolic[node] = np.asarray(rule(*args, **kwargs), dtype=object)
+        try:
+            self.symbolic[node] = np.asarray(rule(*args, **kwargs), dtype=object)
+        except (TypeError, ValueError) as error:
+            raise UnsupportedOperation(
+                f"{self.name}: torch operation {node.target} has no counterpart in UFL with the "
+                f"settings {node.args[1:]} {dict(node.kwargs)}: {error}"
+            ) from error
 
     def _operand(self, node: fx.Node) -> Expressions:
         if node in self.symbolic:
@@ -151,9 +157,14 @@ def _sum(x: Expressions, dim: Any = None, keepdim: bool = False) -> Any:
     return np.add.reduce(x, axis=axes, keepdims=keepdim) if x.ndim else x
 
 
+def _expand(x: Expressions, size: Sequence[int]) -> Expressions:
+    kept = [1] * (len(size) - x.ndim) + list(x.shape)
+    return np.broadcast_to(x, [k if s == -1 else s for s, k in zip(size, kept, strict=True)])
+
+
 def _select_backward(grad: Any, sizes: list[int], dim: int, index: int) -> Expressions:
     out = np.zeros(sizes, dtype=object)
-    out[(slice(None),) * dim + (index,)] = grad
+    out[(slice(None),) * dim + (index,)] = np.asarray(grad)[()]  # an element, not an array in one
     return out
 
 
@@ -174,18 +185,19 @@ _RULES: dict[str, Callable[..., Any]] = {
     "exp": _elementwise(lambda x: ufl.exp(x)),
     "log": _elementwise(lambda x: ufl.ln(x)),
     "tanh": _elementwise(lambda x: ufl.tanh(x)),
+    "tanh_backward": lambda grad, y: grad * (1 - y * y),
     "relu": _elementwise(lambda x: ufl.max_value(x, 0)),
     "sum": _sum,
     "unsqueeze": np.expand_dims,
     "squeeze": lambda x, dim: np.squeeze(x, axis=dim),
     "view": lambda x, size: x.reshape(size),
-    "expand": lambda x, size: np.broadcast_to(x, [x.shape[0] if s == -1 else s for s in size]),
+    "expand": _expand,
     "select": lambda x, dim, index: np.take(x, index, axis=dim),
     "select_backward": _select_backward,
     "stack": lambda xs, dim=0: np.stack(xs, axis=dim),
     "unbind": lambda x, dim=0: np.stack([np.take(x, i, dim) for i in range(x.shape[dim])]),
     "getitem": lambda x, i: x[i],
-    "prod": lambda x: np.multiply.reduce(x),
+    "prod": lambda x: np.multiply.reduce(x, axis=None),
     "ones_like": lambda x: np.ones_like(x, dtype=object) * 1,
     "zeros_like": lambda x: np.zeros_like(x, dtype=object),
     "detach": lambda x: x,

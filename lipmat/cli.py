@@ -1,0 +1,244 @@
+"""The command line: each command is a few calls of the Python interface and nothing more."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, CycloptsError, Parameter
+
+import lipmat
+from lipmat.errors import InputError
+from lipmat.ranks import rank
+
+app = App(
+    name="lipmat",
+    version=lipmat.__version__,
+    help="Learned constitutive laws that come with a stable time step.\n\n"
+    "Start with:  lipmat demo",
+)
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
+Output = Annotated[Path | None, Parameter(name=["-o", "--output"])]
+
+
+@app.command
+def demo(*, output: Annotated[Path, Parameter(name=["-o", "--output"])] = Path("demo")) -> int:
+    """Fit Treloar's rubber, certify the step on a mesh, run a short impact, leave pictures.
+
+    Example:  lipmat demo -o demo
+
+    Parameters
+    ----------
+    output
+        Folder for the material file, the records and the pictures.
+    """
+    from lipmat.demo import run_demo
+    from lipmat.terminal import Terminal
+
+    return _exit_code(run_demo(output, Terminal(quiet=False)))
+
+
+@app.command
+def fit(
+    dataset: Path,
+    *,
+    output: Output = None,
+    law: str = "polyconvex-stretch",
+    tests: str | None = None,
+    seed: int = 0,
+    bulk_modulus: str | None = None,
+    json: Json = False,
+) -> None:
+    """Train a law on the tests of a dataset; write the material file and a plot beside it.
+
+    Example:  lipmat fit data/treloar-1944 -o rubber.safetensors --bulk-modulus "50 MPa"
+
+    Parameters
+    ----------
+    dataset
+        Folder with dataset.toml and its CSV files.
+    output
+        Material file; default: the dataset's name with .safetensors.
+    law
+        Name of the law.
+    tests
+        Names of the tests to train on, separated by commas; the others are predicted. Default: all.
+    seed
+        Seed of the training.
+    bulk_modulus
+        For instance "50 MPa"; default: fitted if the tests tell it, else 100 x shear modulus.
+    """
+    from lipmat.experiments.dataset import read_dataset
+    from lipmat.experiments.fit import fit as train
+    from lipmat.fitreport import fit_panels, fit_summary
+    from lipmat.materials.file import save
+    from lipmat.plotting import plot_fit
+    from lipmat.terminal import Terminal
+    from lipmat.units import to_si
+
+    terminal = Terminal(quiet=json)
+    data = read_dataset(dataset)
+    bulk = None if bulk_modulus is None else to_si(bulk_modulus, "stress", "--bulk-modulus")
+    names = None if tests is None else [name.strip() for name in tests.split(",")]
+    file = output or Path(f"{dataset.resolve().name}.safetensors")
+    with terminal.steps("fitting") as progress:
+        trained = train(data, law, names, seed, bulk, progress)
+    save(trained, file)
+    picture = plot_fit(file.with_suffix(".png"), fit_panels(trained, data))
+    summary = fit_summary(trained, file, picture)
+    terminal.fit(summary) if not json else _print_json(summary)
+
+
+@app.command
+def info(file: Path, *, json: Json = False) -> None:
+    """Show what a material file holds: law, units, training range, bound, domain, provenance.
+
+    Example:  lipmat info rubber.safetensors
+
+    Parameters
+    ----------
+    file
+        Material file.
+    """
+    from lipmat.materials.describe import describe
+    from lipmat.materials.file import load
+    from lipmat.terminal import Terminal
+
+    law = load(file)
+    content = describe(law)
+    _print_json(content) if json else Terminal().info(file, content)
+
+
+@app.command
+def check(
+    file: Path,
+    mesh: str,
+    *,
+    density: str | None = None,
+    level: str = "linearised",
+    cells: str = "selective",
+    json: Json = False,
+) -> None:
+    """Certify the stable time step of a law on a mesh, beside what the usual estimates say.
+
+    Example:  lipmat check rubber.safetensors box:0.1,0.1,0.3:8,8,24 --density "930 kg/m^3"
+
+    Parameters
+    ----------
+    file
+        Material file.
+    mesh
+        A mesh file, or box:LX,LY,LZ:NX,NY,NZ[:hexahedron|tetrahedron] in metres.
+    density
+        For instance "930 kg/m^3"; default: that of the law's dataset.
+    level
+        What is to be proved: linearised.
+    cells
+        Formulation of the cells: selective (hexahedra integrate the volume change with one point).
+    """
+    from lipmat.certify import check as certify
+    from lipmat.config import parse_mesh
+    from lipmat.materials.file import load
+    from lipmat.terminal import Terminal
+    from lipmat.units import to_si
+
+    given = None if density is None else to_si(density, "density", "--density")
+    result = certify(load(file), parse_mesh(mesh), given, level, cells)
+    _print_json(result) if json else Terminal().check(result)
+
+
+@app.command
+def run(case: Path, *, output: Output = None, json: Json = False) -> int:
+    """Run a simulation; its records and pictures are left in a folder.
+
+    Example:  lipmat run simulations/rubber-column/case.toml -o column
+    Under MPI:  mpiexec -n 4 lipmat run case.toml
+
+    Parameters
+    ----------
+    case
+        Case file (TOML).
+    output
+        Folder for the records; default: the case's folder with -run behind its name.
+    """
+    from lipmat.config import read_case
+    from lipmat.simulate import run_case
+    from lipmat.terminal import Terminal
+
+    terminal = Terminal(quiet=json)
+    content = read_case(case)
+    folder = output or Path(f"{case.resolve().parent.name}-run")
+    with terminal.run(content.title or case.name) as progress:
+        record = run_case(content, folder, progress)
+    _print_json(record.summary) if json else terminal.record(record)
+    return _exit_code(record)
+
+
+@app.command
+def plot(folder: Path, *, movie: bool = True) -> None:
+    """Draw pictures and a movie of a run.
+
+    Example:  lipmat plot column
+
+    Parameters
+    ----------
+    folder
+        Folder that a run left.
+    movie
+        Make the movie too.
+    """
+    from lipmat.plotting import plot_run
+    from lipmat.terminal import Terminal
+
+    Terminal().files(plot_run(folder, picture=True, movie=movie))
+
+
+def _exit_code(record: Any) -> int:
+    return 0 if record.outcome == "completed" else 1
+
+
+def _print_json(content: Any) -> None:
+    if rank() == 0:
+        print(jsonlib.dumps(content, indent=2, default=str))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit: 0 done, 1 bad outcome of a run, 2 bad input."""
+    try:
+        code = app(
+            arguments, exit_on_error=False, print_error=False, result_action="return_value"
+        )
+    except (InputError, CycloptsError) as error:
+        _complain(str(error))
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        sys.exit(130)
+    except Exception:
+        _abort_other_ranks()
+        raise
+    sys.exit(code or 0)
+
+
+def _complain(message: str) -> None:
+    if rank() == 0:
+        print(f"lipmat: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _abort_other_ranks() -> None:
+    """End all ranks when one of them fails unexpectedly, so that none waits forever."""
+    if "mpi4py.MPI" not in sys.modules:
+        return
+    import traceback
+
+    comm = sys.modules["mpi4py.MPI"].COMM_WORLD
+    if comm.size > 1:
+        traceback.print_exc()
+        comm.Abort(3)
+
+
+if __name__ == "__main__":
+    main()
