@@ -35,7 +35,9 @@ def check(
         raise InputError(f"--cells: found {cells!r}, {nearest(cells, FORMULATIONS)}")
     known = law.provenance.entries.get("density")
     if density is None and known is None:
-        raise InputError("--density: the law's dataset names none, expected for instance 930 kg/m^3")
+        raise InputError(
+            "--density: the law's dataset names none, expected for instance 930 kg/m^3"
+        )
     body = Body(grid_of(mesh), [Material(law, float(known if density is None else density))])
     first = critical_step(body, level)
     steps = first.control.all_rungs()
@@ -58,3 +60,10 @@ def check(
             "element": element_estimate(body, [tangent]),
         },
     }
+
+
+def _density(law: Law, given: float | None) -> float:
+    known = law.provenance.entries.get("density") if given is None else given
+    if known is None:
+        raise InputError("--density: the law's dataset has none, expected one such as '930 kg/m^3'")
+    return float(known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,10 +18,10 @@ from lipmat.ranks import rank
 app = App(
     name="lipmat",
     version=lipmat.__version__,
-    help="Learned constitutive laws that come with a stable time step.\n\n"
-    "Start with:  lipmat demo",
+    help="Learned constitutive laws that come with a stable time step.\n\nStart with:  lipmat demo",
 )
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON.")]
+Quantity = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
 Output = Annotated[Path | None, Parameter(name=["-o", "--output"])]
 
 
@@ -49,7 +50,7 @@ def fit(
     law: str = "polyconvex-stretch",
     tests: str | None = None,
     seed: int = 0,
-    bulk_modulus: str | None = None,
+    bulk_modulus: Quantity = None,
     json: Json = False,
 ) -> None:
     """Train a law on the tests of a dataset; write the material file and a plot beside it.
@@ -117,7 +118,7 @@ def check(
     file: Path,
     mesh: str,
     *,
-    density: str | None = None,
+    density: Quantity = None,
     level: str = "linearised",
     cells: str = "selective",
     json: Json = False,
@@ -206,11 +207,14 @@ def _print_json(content: Any) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit: 0 done, 1 bad outcome of a run, 2 bad input."""
+    """Run a command and exit: 0 done, 1 bad outcome of a run, 2 bad input.
+
+    Parallel runs use ranks, and one thread each; more threads for small matrices only get in the
+    way. ``OMP_NUM_THREADS`` overrules.
+    """
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
-        code = app(
-            arguments, exit_on_error=False, print_error=False, result_action="return_value"
-        )
+        code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except (InputError, CycloptsError) as error:
         _complain(str(error))
         sys.exit(2)

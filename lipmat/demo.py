@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BULK_MODULUS = 50e6  # [Pa]; the tests do not tell it
 SIZE, CELLS = (0.05, 0.05, 0.15), (8, 8, 24)  # [m]
-VELOCITY = (5.0, 2.0, -8.0)  # [m/s]
+VELOCITY = (4.5, 1.5, -6.5)  # [m/s]
 END, EVERY = 0.02, 0.02 / 80  # [s]
 
 

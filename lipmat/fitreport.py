@@ -25,7 +25,10 @@ def fit_summary(law: Law, file: Path, plot: Path) -> dict[str, Any]:
         "seed": entries["seed"],
         "seconds": entries["seconds"],
         "parameters": int(sum(a.numel() for a in law.arrays().values())),
-        "bulk_modulus": {"value": float(law.arrays()["bulk_modulus"]), "origin": entries["bulk_modulus"]},
+        "bulk_modulus": {
+            "value": float(law.arrays()["bulk_modulus"]),
+            "origin": entries["bulk_modulus"],
+        },
         "tests": entries["tests"],
         "bound": bound_as_dict(law.bound()),
         "file": str(file),

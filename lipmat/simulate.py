@@ -68,8 +68,10 @@ def run_case(
         InputError: A mesh, material or group of the case cannot be used.
     """
     body = body_of(case)
-    step = critical_step(body, case.time.level, case.time.safety, case.seed)
     loads = loads_of(case)
+    for boundary in case.boundary:
+        body.grid.group(boundary.on)  # a wrong name leaves no folder behind
+    step = critical_step(body, case.time.level, case.time.safety, case.seed)
     only_root(body.comm, _write_case, case, folder)
     record = march(
         body,
@@ -107,4 +109,3 @@ def _pictures(case: Case, folder: Path) -> list[Path]:
     from lipmat.plotting import plot_run
 
     return plot_run(folder, case.output.picture, case.output.movie)
-

@@ -47,15 +47,15 @@ class Terminal:
     @contextmanager
     def run(self, title: str) -> Iterator[Callable[[RunProgress], None]]:
         """Show a run: step, time, controlling cell, energy error, time left."""
-        with self._bar("[bold]{task.description}[/]", "{task.fields[note]}") as bar:
+        self.say(f"[bold]{title}[/]")
+        with self._bar("{task.percentage:>3.0f} %", "{task.fields[note]}") as bar:
             task = bar.add_task(title, total=1.0, note="compiling")
 
             def update(p: RunProgress) -> None:
                 left = "" if math.isnan(p.seconds_left) else f", {p.seconds_left:.0f} s left"
                 note = (
-                    f"{quantity(p.time, 's')} of {quantity(p.end, 's')}, step {p.steps} of "
-                    f"{quantity(p.step, 's')} set by cell {p.cell}, "
-                    f"energy error {p.energy_error:.1e}{left}"
+                    f"{quantity(p.time, 's')}, step {p.steps}: {quantity(p.step, 's')} "
+                    f"(cell {p.cell}), energy {p.energy_error:+.0e}{left}"
                 )
                 bar.update(task, completed=p.time / p.end, note=note)
 
@@ -63,7 +63,7 @@ class Terminal:
 
     def _bar(self, *columns: str) -> Progress:
         texts = [TextColumn(c) for c in columns]
-        return Progress(texts[0], BarColumn(bar_width=24), *texts[1:], console=self.console)
+        return Progress(texts[0], BarColumn(bar_width=10), *texts[1:], console=self.console)
 
     def fit(self, summary: Mapping[str, Any]) -> None:
         """Print the tests of a fit and the file written."""
