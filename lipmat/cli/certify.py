@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lipmat.cli.simulate import grid_of
 from lipmat.config import MeshSpec
 from lipmat.errors import InputError, nearest
 from lipmat.fem.body import Body, Material
@@ -11,7 +12,6 @@ from lipmat.fem.estimates import edge_length_estimate, element_estimate
 from lipmat.fem.record import certificate_summary
 from lipmat.fem.step import critical_step
 from lipmat.materials.law import Law
-from lipmat.simulate import grid_of
 
 FORMULATIONS = ("selective",)
 

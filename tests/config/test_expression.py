@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lipmat.config.expression import FUNCTIONS, compile_expression
 from lipmat.errors import InputError
-from lipmat.expression import FUNCTIONS, compile_expression
 
 NODES = (
     *(ast.Constant, ast.Name, ast.Load, ast.UnaryOp, ast.BinOp, ast.Call),

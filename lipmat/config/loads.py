@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from lipmat.config.expression import compile_expression
 from lipmat.errors import InputError
-from lipmat.expression import compile_expression
 from lipmat.schema import Acceleration, Length, Name, Number, Stress, Table, Time, Velocity
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import lipmat
-from lipmat.certify import check
+from lipmat.cli.certify import check
+from lipmat.cli.fitreport import fit_panels, fit_summary
+from lipmat.cli.terminal import Terminal, quantity
 from lipmat.config import parse_mesh
 from lipmat.errors import InputError
-from lipmat.fitreport import fit_panels, fit_summary
 from lipmat.plotting import plot_fit, plot_run
-from lipmat.terminal import Terminal, quantity
 
 if TYPE_CHECKING:
     from lipmat.fem.record import Record

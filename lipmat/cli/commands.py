@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,8 +13,8 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 import lipmat
+from lipmat.cli.ranks import rank
 from lipmat.errors import InputError
-from lipmat.ranks import rank
 
 app = App(
     name="lipmat",
@@ -36,8 +37,8 @@ def demo(*, output: Annotated[Path, Parameter(name=["-o", "--output"])] = Path("
     output
         Folder for the material file, the records and the pictures.
     """
-    from lipmat.demo import run_demo
-    from lipmat.terminal import Terminal
+    from lipmat.cli.demo import run_demo
+    from lipmat.cli.terminal import Terminal
 
     return _exit_code(run_demo(output, Terminal(quiet=False)))
 
@@ -72,12 +73,12 @@ def fit(
     bulk_modulus
         For instance "50 MPa"; default: fitted if the tests tell it, else 100 x shear modulus.
     """
+    from lipmat.cli.fitreport import fit_panels, fit_summary
+    from lipmat.cli.terminal import Terminal
     from lipmat.experiments.dataset import read_dataset
     from lipmat.experiments.fit import fit as train
-    from lipmat.fitreport import fit_panels, fit_summary
     from lipmat.materials.file import save
     from lipmat.plotting import plot_fit
-    from lipmat.terminal import Terminal
     from lipmat.units import to_si
 
     terminal = Terminal(quiet=json)
@@ -104,9 +105,9 @@ def info(file: Path, *, json: Json = False) -> None:
     file
         Material file.
     """
+    from lipmat.cli.terminal import Terminal
     from lipmat.materials.describe import describe
     from lipmat.materials.file import load
-    from lipmat.terminal import Terminal
 
     law = load(file)
     content = describe(law)
@@ -140,10 +141,10 @@ def check(
     cells
         Formulation of the cells: selective (hexahedra integrate the volume change with one point).
     """
-    from lipmat.certify import check as certify
+    from lipmat.cli.certify import check as certify
+    from lipmat.cli.terminal import Terminal
     from lipmat.config import parse_mesh
     from lipmat.materials.file import load
-    from lipmat.terminal import Terminal
     from lipmat.units import to_si
 
     given = None if density is None else to_si(density, "density", "--density")
@@ -165,9 +166,9 @@ def run(case: Path, *, output: Output = None, json: Json = False) -> int:
     output
         Folder for the records; default: the case's folder with -run behind its name.
     """
+    from lipmat.cli.simulate import run_case
+    from lipmat.cli.terminal import Terminal
     from lipmat.config import read_case
-    from lipmat.simulate import run_case
-    from lipmat.terminal import Terminal
 
     terminal = Terminal(quiet=json)
     content = read_case(case)
@@ -191,8 +192,8 @@ def plot(folder: Path, *, movie: bool = True) -> None:
     movie
         Make the movie too.
     """
+    from lipmat.cli.terminal import Terminal
     from lipmat.plotting import plot_run
-    from lipmat.terminal import Terminal
 
     Terminal().files(plot_run(folder, picture=True, movie=movie))
 
@@ -213,6 +214,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     way. ``OMP_NUM_THREADS`` overrules.
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.")
     try:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except (InputError, CycloptsError) as error:
@@ -243,6 +245,3 @@ def _abort_other_ranks() -> None:
         traceback.print_exc()
         comm.Abort(3)
 
-
-if __name__ == "__main__":
-    main()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipmat.errors import InputError
-from lipmat.scene import Scene, colour_map, quiet, scaled
+from lipmat.plotting.scene import Scene, colour_map, quiet, scaled
 
 Floats = NDArray[np.float64]
 
@@ -68,7 +68,7 @@ class FitPanel:
     r2: float
 
 
-def plot_run(folder: str | Path, picture: bool = True, movie: bool = False) -> list[Path]:
+def draw_run(folder: Path, picture: bool, movie: bool) -> list[Path]:
     """Draw a run from its ``fields.vtkhdf`` and ``history.csv``.
 
     Args:
@@ -82,7 +82,6 @@ def plot_run(folder: str | Path, picture: bool = True, movie: bool = False) -> l
     Raises:
         InputError: A file of the run is missing or holds no output times.
     """
-    folder = Path(folder)
     written = []
     if picture:
         history = _read_history(_expected(folder, "history.csv"))

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from lipmat.ranks import rank
+from lipmat.cli.ranks import rank
 
 if TYPE_CHECKING:
     from lipmat.fem.march import Progress as RunProgress

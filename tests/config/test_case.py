@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lipmat.config import BoxSpec, Case, OutputSpec, parse_mesh, read_case
+from lipmat.config.toml_writer import write_toml
 from lipmat.errors import InputError
-from lipmat.toml_writer import write_toml
 
 CASE = """
 title = "A \\"column\\", é"

@@ -13,8 +13,9 @@ from pydantic import (
     field_validator,
 )
 
-from lipmat.config_loads import BoundarySpec, GravitySpec, InitialSpec
-from lipmat.config_mesh import BoxSpec, MeshSpec, parse_mesh
+from lipmat.config.loads import BoundarySpec, GravitySpec, InitialSpec
+from lipmat.config.mesh import MeshSpec
+from lipmat.config.toml_writer import write_toml
 from lipmat.schema import (
     Density,
     ExistingFile,
@@ -26,21 +27,6 @@ from lipmat.schema import (
     Table,
     read_table,
 )
-from lipmat.toml_writer import write_toml
-
-__all__ = [
-    "BoundarySpec",
-    "BoxSpec",
-    "Case",
-    "GravitySpec",
-    "InitialSpec",
-    "MaterialSpec",
-    "MeshSpec",
-    "OutputSpec",
-    "TimeSpec",
-    "parse_mesh",
-    "read_case",
-]
 
 
 class MaterialSpec(Table):

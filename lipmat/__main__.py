@@ -1,0 +1,5 @@
+"""``python -m lipmat``."""
+
+from lipmat.cli import main
+
+main()

@@ -1,0 +1,6 @@
+"""Pictures and movies of runs, plots of fits; nothing here needs a display."""
+
+from lipmat.plotting.draw import FitPanel, plot_fit
+from lipmat.plotting.process import plot_run
+
+__all__ = ["FitPanel", "plot_fit", "plot_run"]
