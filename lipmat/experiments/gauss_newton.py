@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.optimize import lsq_linear
 from torch import Tensor
+
+Array = NDArray[np.float64]
 
 
 def minimise(
     residual: Callable[[Tensor], Tensor],
     start: Tensor,
     iterations: int,
-    tolerance: float = 1e-9,
+    tolerance: float = 1e-8,
 ) -> Iterator[tuple[Tensor, float]]:
     """Minimise ``|residual(x)|^2`` over ``x >= 0``; yield each accepted iterate and its cost.
 
@@ -28,9 +31,14 @@ def minimise(
         tolerance: Relative decrease at which to stop.
     """
     x, damping = start, 0.0
-    jacobian = torch.func.jacfwd(residual)
+
+    def twice(x: Tensor) -> tuple[Tensor, Tensor]:
+        r = residual(x)
+        return r, r
+
+    jacobian = torch.func.jacfwd(twice, has_aux=True)
     for _ in range(iterations):
-        r, j = residual(x).numpy(), jacobian(x).numpy()
+        j, r = (t.numpy() for t in jacobian(x))
         cost = float(r @ r)
         candidate = _step(x.numpy(), r, j, damping)
         new = residual(torch.from_numpy(candidate))
@@ -46,9 +54,7 @@ def minimise(
             return
 
 
-def _step(
-    x: np.ndarray, r: np.ndarray, j: np.ndarray, damping: float
-) -> np.ndarray:
+def _step(x: np.ndarray, r: np.ndarray, j: np.ndarray, damping: float) -> np.ndarray:
     """Solve for the next iterate; unknowns are scaled by their columns."""
     scale = np.linalg.norm(j, axis=0)
     scale[scale == 0] = 1.0

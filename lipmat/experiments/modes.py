@@ -1,8 +1,7 @@
 """Loading modes of a laboratory: from the forces of a law to what a test measures.
 
-A law enters through ``forces``, the derivatives ``p_i = dW/d lambda_i`` [Pa] of its distortional
-energy at stretches (n, 3), and ``bulk``, the derivative ``h'(J)`` [Pa] of its volumetric energy.
-The third direction is free of traction wherever a mode has a free face.
+A law enters through its :class:`Response`. The third direction is free of traction wherever a mode
+has a free face.
 """
 
 from __future__ import annotations
@@ -18,8 +17,26 @@ from torch import Tensor
 from lipmat.errors import InputError
 from lipmat.experiments.dataset import Test
 
-Forces = Callable[[Tensor], Tensor]
-NEWTON_STEPS = 40
+NEWTON_STEPS = 60
+CONVERGED = 1e-8  # change of a lateral strain; one more step squares what is left
+
+
+@dataclass(frozen=True)
+class Response:
+    """The derivatives of a law's energies.
+
+    Attributes:
+        forces: Maps stretches (n, 3) to ``dW/d lambda_i`` of the distortional energy (n, 3) [Pa].
+        bulk: Maps volume ratios (n,) to ``h'(J)`` of the volumetric energy (n,) [Pa].
+    """
+
+    forces: Callable[[Tensor], Tensor]
+    bulk: Callable[[Tensor], Tensor]
+
+    def nominal(self, stretches: Tensor) -> Tensor:
+        """Return nominal principal stresses (n, 3) of the compressible law [Pa]."""
+        j = stretches.prod(1)
+        return self.forces(stretches) + (self.bulk(j) * j).unsqueeze(1) / stretches
 
 
 @dataclass(frozen=True)
@@ -45,13 +62,21 @@ def measurement(test: Test) -> Measurement:
     """Return what a test measured, in SI.
 
     Raises:
-        InputError: The mode cannot be used with a law in stretches.
+        InputError: The mode cannot be used with a law in stretches, or the stress does not vary.
     """
     if test.mode == "tensor":
         raise InputError(f"{test.path}: mode 'tensor' cannot be fitted by a law in stretches yet")
     c = {name: torch.from_numpy(np.array(values)) for name, values in test.columns.items()}
-    if test.mode == "biaxial":
-        return _biaxial(test, c)
+    m = _biaxial(test, c) if test.mode == "biaxial" else _single(test, c)
+    if bool((m.measured == m.measured[0]).all()):
+        raise InputError(
+            f"{test.path}: found a stress of {float(m.measured[0]):g} Pa at every point, "
+            "expected one that varies"
+        )
+    return m
+
+
+def _single(test: Test, c: dict[str, Tensor]) -> Measurement:
     x_name = {"simple_shear": "shear", "volumetric": "volume_ratio"}.get(test.mode, "stretch")
     measured = c[_stress_column(test)]
     stretches = _prescribed(test, c)
@@ -67,7 +92,8 @@ def _stress_column(test: Test) -> str:
 
 def _biaxial(test: Test, c: dict[str, Tensor]) -> Measurement:
     a, b = c["stretch_1"], c["stretch_2"]
-    stretches = torch.stack([a, b, 1 / (a * b)], 1)
+    third = c["lateral_stretch"] if test.lateral == "measured" else 1 / (a * b)
+    stretches = torch.stack([a, b, third], 1)
     present = [i for i in (1, 2) if f"nominal_stress_{i}" in c]
     measured = torch.cat([c[f"nominal_stress_{i}"] for i in present])
     x = torch.cat([c[f"stretch_{i}"] for i in present]).numpy()
@@ -81,11 +107,15 @@ def _prescribed(test: Test, c: dict[str, Tensor]) -> Tensor:
         long = half + torch.sqrt(1 + half * half)
         return torch.stack([long, 1 / long, torch.ones_like(long)], 1)
     if test.mode == "volumetric":
-        return c["volume_ratio"].pow(1 / 3).unsqueeze(1).expand(-1, 3)
+        return torch.stack([c["volume_ratio"].pow(1 / 3)] * 3, 1)
     s = c["stretch"]
     if test.lateral == "measured":
         t = c["lateral_stretch"]
-        rows = {"uniaxial": (s, t, t), "equibiaxial": (s, s, t), "planar": (s, torch.ones_like(s), t)}
+        rows = {
+            "uniaxial": (s, t, t),
+            "equibiaxial": (s, s, t),
+            "planar": (s, torch.ones_like(s), t),
+        }
     else:
         rows = {
             "uniaxial": (s, s.rsqrt(), s.rsqrt()),
@@ -95,72 +125,80 @@ def _prescribed(test: Test, c: dict[str, Tensor]) -> Tensor:
     return torch.stack(rows[test.mode], 1)
 
 
-def predict(m: Measurement, forces: Forces, bulk: Forces) -> Tensor:
-    """Return what the law predicts for a test, of the shape of ``m.measured`` [Pa]."""
+def predict(m: Measurement, law: Response, frozen: Response | None = None) -> Tensor:
+    """Return what the law predicts for a test, of the shape of ``m.measured`` [Pa].
+
+    Args:
+        m: The test.
+        law: The law; the prediction may be differentiated in its weights.
+        frozen: The same law with weights that are not differentiated: free faces are solved with
+            it, which is faster. Default: the law itself.
+    """
     test = m.test
     if test.mode == "simple_shear":
-        return _shear_stress(m.stretches, forces)
+        return _shear_stress(m.stretches, law)
     if test.mode == "volumetric":
-        return _pressure(m.stretches, forces, bulk)
-    if test.lateral == "incompressible":
-        stretches, nominal = m.stretches, _incompressible(m.stretches, forces(m.stretches))
-    else:
-        stretches = m.stretches
-        if test.lateral == "free":
-            stretches = _solve_lateral(test.mode, stretches, forces, bulk)
-        nominal = _total(stretches, forces, bulk)
+        return _pressure(m.stretches, law)
+    stretches = m.stretches
+    if test.lateral == "free":
+        stretches = solve_lateral(test.mode, stretches, law, frozen or law)
+    incompressible = test.lateral == "incompressible"
+    nominal = _incompressible(stretches, law) if incompressible else law.nominal(stretches)
     if test.mode == "biaxial":
         used = [i for i in (0, 1) if f"nominal_stress_{i + 1}" in test.columns]
         return torch.cat([nominal[:, i] for i in used])
-    if "true_stress" in test.columns and "nominal_stress" not in test.columns:
-        return nominal[:, 0] * stretches[:, 0] / stretches.prod(1)
-    return nominal[:, 0]
+    if "nominal_stress" in test.columns:
+        return nominal[:, 0]
+    return nominal[:, 0] * stretches[:, 0] / stretches.prod(1)
 
 
-def _incompressible(stretches: Tensor, p: Tensor) -> Tensor:
+def _incompressible(stretches: Tensor, law: Response) -> Tensor:
     """Return nominal stresses with the pressure that frees the third face of traction."""
+    p = law.forces(stretches)
     return p - (p[:, 2] * stretches[:, 2]).unsqueeze(1) / stretches
 
 
-def _total(stretches: Tensor, forces: Forces, bulk: Forces) -> Tensor:
-    """Return nominal stresses of the compressible law."""
-    j = stretches.prod(1)
-    return forces(stretches) + (bulk(j) * j).unsqueeze(1) / stretches
-
-
-def _shear_stress(stretches: Tensor, forces: Forces) -> Tensor:
+def _shear_stress(stretches: Tensor, law: Response) -> Tensor:
     """Return dW/d(shear): with l = l_1 = 1/l_2, dl/d(shear) = l^2/(1 + l^2)."""
-    p, long = forces(stretches), stretches[:, 0]
+    p, long = law.forces(stretches), stretches[:, 0]
     rate = long**2 / (1 + long**2)
     return p[:, 0] * rate - p[:, 1] * rate / long**2
 
 
-def _pressure(stretches: Tensor, forces: Forces, bulk: Forces) -> Tensor:
+def _pressure(stretches: Tensor, law: Response) -> Tensor:
     """Return -dW/dJ at equal stretches l = J^(1/3), where dl/dJ = 1/(3 l^2)."""
     long = stretches[:, 0]
-    return -(forces(stretches).sum(1) / (3 * long**2) + bulk(long**3))
+    return -(law.forces(stretches).sum(1) / (3 * long**2) + law.bulk(long**3))
 
 
-def _solve_lateral(mode: str, start: Tensor, forces: Forces, bulk: Forces) -> Tensor:
-    """Solve for the stretches of the free faces, with the derivative in the weights.
+def solve_lateral(mode: str, start: Tensor, law: Response, frozen: Response) -> Tensor:
+    """Return stretches (n, 3) whose free faces have no traction, with the derivative in weights.
 
-    Newton's method in the logarithm of the lateral stretch finds the solution; one more step, taken
-    with the derivative switched on, carries the implicit derivative.
+    Newton's method in the logarithm of the lateral stretch finds the solution with the frozen law;
+    one more step, with the law itself, carries the implicit derivative.
+
+    Args:
+        mode: The loading mode, which says what faces are free.
+        start: Stretches to start from (n, 3); the prescribed ones are kept.
+        law: The law.
+        frozen: The same law with weights that are not differentiated.
     """
     free = torch.tensor([False, mode == "uniaxial", True])
 
-    def with_lateral(log_lateral: Tensor) -> Tensor:
-        return torch.where(free, torch.exp(log_lateral).unsqueeze(1), start)
+    def traction(of: Response, strain: Tensor) -> Tensor:
+        return of.nominal(torch.where(free, torch.exp(strain).unsqueeze(1), start))[:, 2]
 
-    def traction(log_lateral: Tensor) -> Tensor:
-        return _total(with_lateral(log_lateral), forces, bulk)[:, 2]
+    def frozen_traction(strain: Tensor) -> tuple[Tensor, Tensor]:
+        one = torch.ones_like(strain)
+        value, rate = torch.func.jvp(lambda e: traction(frozen, e), (strain,), (one,))
+        return value, rate
 
-    def step(log_lateral: Tensor) -> Tensor:
-        ones = torch.ones_like(log_lateral)
-        residual, rate = torch.func.jvp(traction, (log_lateral,), (ones,))
-        return log_lateral - (residual / rate).clamp(-0.2, 0.2)
-
-    log_lateral = torch.log(start[:, 2])
+    strain = torch.log(start[:, 2])
     for _ in range(NEWTON_STEPS):
-        log_lateral = step(log_lateral).detach()
-    return with_lateral(step(log_lateral))
+        residual, rate = frozen_traction(strain)
+        change = (residual / rate).clamp(-0.2, 0.2)
+        strain = strain - change
+        if float(change.abs().max()) < CONVERGED:
+            break
+    strain = strain - traction(law, strain) / frozen_traction(strain)[1]
+    return torch.where(free, torch.exp(strain).unsqueeze(1), start)

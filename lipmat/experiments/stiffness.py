@@ -85,5 +85,3 @@ def _pairs(stretches: Tensor, forces: Tensor, hessian: Tensor, pressure: Tensor)
         values.append(torch.where(close, limit, quotient) + pressure / (a * b))
         values.append((forces[:, i] + forces[:, j]) / (a + b) - pressure / (a * b))
     return torch.stack(values, 1)
-
-

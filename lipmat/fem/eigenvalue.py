@@ -1,9 +1,9 @@
 """The highest frequency of K0 over the lumped mass, as a guaranteed upper bound.
 
-Lanczos alone gives a lower bound. Where a factorisation fits, the inertia of ``theta M - K0`` proves
-``lambda_max < theta``; otherwise the theorem of Kuczyński and Woźniakowski (SIAM J. Matrix Anal.
-Appl. 13 (1992) 1094, Theorem 4.2) bounds the probability that the randomly started Lanczos value
-is too small. The body is taken without constraints: constraints lower every frequency.
+Lanczos alone gives a lower bound. Where a factorisation fits, the inertia of ``theta M - K0``
+proves ``lambda_max < theta``; otherwise the theorem of Kuczyński and Woźniakowski (SIAM J. Matrix
+Anal. Appl. 13 (1992) 1094, Theorem 4.2) bounds the probability that the randomly started Lanczos
+value is too small. The body is taken without constraints: constraints lower every frequency.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import ufl
 from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal
 
-from lipmat.fem.body import Assembler, Body
+from lipmat.fem.body import Body
 from lipmat.fem.forms import is_gradient_bound, merged
 from lipmat.fem.mpi import MPI
 
@@ -153,7 +153,8 @@ class ReferenceOperator:
         total = np.zeros(self.body.mesh.topology.index_map(3).size_local)
         for f in form.values():
             total += fem.assemble_vector(fem.form(f)).array[: len(total)]
-        return total[constants.dofmap.list[: len(total), 0]]
+        shares: Array = total[constants.dofmap.list[: len(total), 0]]
+        return shares
 
 
 def _is_positive_definite(petsc: Any, matrix: Any) -> bool | None:

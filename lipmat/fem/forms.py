@@ -81,7 +81,7 @@ class MaterialForms:
         for part in self.law.parts:
 
             def forces(x: Any, name: str = part.name) -> list[Any]:
-                return gradient_in_ufl(self.law, name, x, self._constant)  # type: ignore[arg-type]
+                return gradient_in_ufl(self.law, name, x, self._constant)
 
             stress = STRESS_OF[part.measure](f, forces)
             self._add(out, part, ufl.inner(stress, ufl.grad(v)))
@@ -92,7 +92,7 @@ class MaterialForms:
         out: Integrals = {}
         for part in self.law.parts:
             x = ARGUMENTS_OF[part.measure](ufl.Identity(3) + ufl.grad(u))
-            energy = energy_in_ufl(self.law, part.name, x, self._constant)  # type: ignore[arg-type]
+            energy = energy_in_ufl(self.law, part.name, x, self._constant)
             self._add(out, part, energy)
         return out
 

@@ -19,14 +19,16 @@ from dolfinx import fem
 
 @dataclass(frozen=True)
 class State:
-    """Extremes of one material: stretches and volume ratios [-], and the cells that hold them."""
+    """Extremes of one material: stretches and volume ratios [-], and the cells that hold them.
+
+    Cells are in the order of the extremes, by their numbers in the mesh file.
+    """
 
     stretch_min: float
     stretch_max: float
     volume_min: float
     volume_max: float
-    stretch_cell: int
-    volume_cell: int
+    cells: tuple[int, ...]
 
     def ahead(self, before: State | None) -> State:
         """Return the extremes that the next check will see if they go on changing as they do."""
@@ -37,8 +39,7 @@ class State:
             self.stretch_max + max(self.stretch_max - before.stretch_max, 0.0),
             self.volume_min - max(before.volume_min - self.volume_min, 0.0),
             self.volume_max + max(self.volume_max - before.volume_max, 0.0),
-            self.stretch_cell,
-            self.volume_cell,
+            self.cells,
         )
 
 
@@ -64,11 +65,15 @@ class Guard:
     def __init__(self, body: Body, displacement: fem.Function, control: StepControl) -> None:
         self.body, self.control = body, control
         cell = str(body.mesh.topology.cell_name())
-        degrees = {quadrature_degree(p, cell) for m in body.materials for p in m.law.parts}
+        parts = [(p, quadrature_degree(p, cell)) for m in body.materials for p in m.law.parts]
+        volumetric = {d for p, d in parts if p.measure in ("volume_ratio", "dilatation")}
         kind = getattr(basix.CellType, cell)
-        points = np.vstack([basix.make_quadrature(kind, degree)[0] for degree in sorted(degrees)])
+        rules = {d: basix.make_quadrature(kind, d)[0] for d in sorted({d for _, d in parts})}
+        points = np.vstack(list(rules.values()))
         self._points = len(points)
-        self._volume_points = len(basix.make_quadrature(kind, min(degrees))[0])
+        self._volumetric = np.repeat(
+            [d in (volumetric or rules) for d in rules], [len(x) for x in rules.values()]
+        )
         self._states = [
             fem.Expression(f.state(displacement), points, jit_options=JIT) for f in body.forms
         ]
@@ -86,7 +91,7 @@ class Guard:
         values = self._states[number].eval(self.body.mesh, cells)
         values = values.reshape(len(cells), self._points, 3)
         most, least = values[:, :, 0].max(axis=1), values[:, :, 1].min(axis=1)
-        volume = values[:, : self._volume_points, 2]  # where the volumetric part is integrated
+        volume = values[:, self._volumetric, 2]  # where the volumetric part is integrated
         low, high = volume.min(axis=1), volume.max(axis=1)
         inverted = values[:, :, 2].min(axis=1)
         low = np.where(inverted > 0, low, inverted)
@@ -97,23 +102,15 @@ class Guard:
         self, cells: NDArray[np.int32], most: Array, least: Array, low: Array, high: Array
     ) -> State:
         number = self.body.mesh.topology.original_cell_index
-        local = [(np.inf, -np.inf, np.inf, -np.inf, -1, -1)]
+        signs, local = (1, -1, 1, -1), [(np.inf, -1)] * 4
         if len(cells):
-            extremes = (least.min(), most.max(), low.min(), high.max())
-            where = (int(number[cells[np.argmax(most)]]), int(number[cells[np.argmin(low)]]))
-            local = [(*map(float, extremes), *where)]
-        ranks = sum(self.body.comm.allgather(local), [])
-        bad = any(np.isnan(r[:4]).any() for r in ranks)
-        longest = max(ranks, key=lambda r: r[1])
-        smallest = min(ranks, key=lambda r: r[2])
-        return State(
-            np.nan if bad else min(r[0] for r in ranks),
-            np.nan if bad else longest[1],
-            np.nan if bad else smallest[2],
-            np.nan if bad else max(r[3] for r in ranks),
-            longest[4],
-            smallest[5],
-        )
+            signed = [sign * x for sign, x in zip(signs, (least, most, low, high), strict=True)]
+            local = [(float(x.min()), int(number[cells[np.argmin(x)]])) for x in signed]
+        ranks = self.body.comm.allgather(local)
+        bad = any(np.isnan(value) for extremes in ranks for value, _ in extremes)
+        extremes = [min(found) for found in zip(*ranks, strict=True)]
+        a, b, c, d = (np.nan if bad else s * v for s, (v, _) in zip(signs, extremes, strict=True))
+        return State(a, b, c, d, tuple(cell for _, cell in extremes))
 
     def check(self, rungs: Rungs, time: float) -> Verdict:
         """Judge the present state, given the rungs whose step was used so far."""
@@ -126,7 +123,7 @@ class Guard:
                 return Verdict(Outcome.NONFINITE, message, rungs, False)
             if state.volume_min <= 0:
                 message = (
-                    f"cell {state.volume_cell}{where} has the volume ratio {state.volume_min:.3g} "
+                    f"cell {state.cells[2]}{where} has the volume ratio {state.volume_min:.3g} "
                     f"at {time:.6g} s"
                 )
                 return Verdict(Outcome.INVERTED_CELL, message, rungs, False)
@@ -153,8 +150,16 @@ class Guard:
 
     def _left(self, number: int, state: State, time: float) -> str:
         domain = self.control.ladders[number][-1].domain
+        assert domain is not None
+        outside = (
+            state.stretch_min < domain.stretch_min,
+            state.stretch_max > domain.stretch_max,
+            state.volume_min < domain.volume_min,
+            state.volume_max > domain.volume_max,
+        )
+        cell = state.cells[outside.index(True)]
         return (
-            f"cell {state.stretch_cell}{self._where(number)} left the certified domain ({domain}) "
+            f"cell {cell}{self._where(number)} left the certified domain ({domain}) "
             f"at {time:.6g} s: stretch {state.stretch_min:.3g}…{state.stretch_max:.3g}, volume "
             f"ratio {state.volume_min:.3g}…{state.volume_max:.3g}"
         )

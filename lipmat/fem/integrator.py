@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lipmat.fem.body import Array, Body
 from lipmat.fem.loads import ExternalForce, Load, PrescribedMotion
@@ -69,7 +70,7 @@ class CentralDifference:
             self._add_reactions(dofs, step)
         self._work += 0.5 * float(self._outside @ self._increment)
 
-    def _add_reactions(self, dofs: Array, step: float) -> None:
+    def _add_reactions(self, dofs: NDArray[np.intp], step: float) -> None:
         """Make the outside force of prescribed components what their motion takes."""
         span = 0.5 * (self._last_step + step)
         rate = (self._next[dofs] - self.velocity[dofs]) / span

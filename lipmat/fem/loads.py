@@ -219,4 +219,5 @@ def _components(body: Body, group: str, axis: int) -> NDArray[np.int32]:
     """Return the owned displacement components of one axis on a surface group."""
     blocks = fem.locate_dofs_topological(body.space, 2, body.grid.group(group), remote=True)
     owned = blocks[blocks < body.owned // 3]
-    return (3 * owned + axis).astype(np.int32)
+    components: NDArray[np.int32] = (3 * owned + axis).astype(np.int32)
+    return components

@@ -31,7 +31,7 @@ Velocity = Callable[[Array], Array]
 
 @dataclass(frozen=True)
 class Progress:
-    """What a progress line shows: step number, time and end [s], step [s], error, cell, estimate."""
+    """What a progress line shows: steps, time and end [s], step [s], error, cell, time left."""
 
     steps: int
     time: float

@@ -137,7 +137,8 @@ def _name(target: Any) -> str:
 
 
 def _elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
-    return np.frompyfunc(function, function.__code__.co_argcount, 1)
+    out: Callable[..., Any] = np.frompyfunc(function, function.__code__.co_argcount, 1)
+    return out
 
 
 def _product(a: Any, b: Any) -> Any:
@@ -152,9 +153,9 @@ def _is_number(a: Any, value: int) -> bool:
     return isinstance(a, int | float) and a == value
 
 
-def _sum(x: Expressions, dim: Any = None, keepdim: bool = False) -> Any:
+def _sum(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
     axes = None if dim is None or dim == [] else tuple(np.atleast_1d(dim))
-    return np.add.reduce(x, axis=axes, keepdims=keepdim) if x.ndim else x
+    return x.sum(axis=axes, keepdims=keepdim) if x.ndim else x
 
 
 def _expand(x: Expressions, size: Sequence[int]) -> Expressions:

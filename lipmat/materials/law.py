@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from torch import Tensor
 
@@ -72,12 +72,17 @@ class Provenance:
 class Law(Protocol):
     """A constitutive law: a torch module whose parts are potentials, with a certified bound."""
 
-    name: str
-    parts: tuple[Part, ...]
+    name: ClassVar[str]
+    parts: ClassVar[tuple[Part, ...]]
+    array_names: ClassVar[tuple[str, ...]]
     provenance: Provenance
 
     def bound(self) -> Bound:
         """Return the certified bound of the tangent, computed from the stored arrays."""
+        ...
+
+    def rest_moduli(self) -> tuple[float, float]:
+        """Return bulk and shear modulus at rest [Pa]."""
         ...
 
     def arrays(self) -> dict[str, Tensor]:
@@ -86,4 +91,15 @@ class Law(Protocol):
 
     def settings(self) -> dict[str, Any]:
         """Return what else defines the law, as JSON values."""
+        ...
+
+    @classmethod
+    def restore(
+        cls, arrays: Mapping[str, Tensor], settings: Mapping[str, Any], provenance: Provenance
+    ) -> Self:
+        """Return the law that :meth:`arrays` and :meth:`settings` define.
+
+        Raises:
+            ValueError: An array is not admissible.
+        """
         ...

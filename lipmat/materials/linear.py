@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from lipmat.materials.law import Bound, Part, Provenance, Rung
 
 
-class LinearElastic(nn.Module):
+class LinearElastic(nn.Module):  # type: ignore[misc]  # torch is not followed
     """Hooke's law ``s = 2 G dev e + K tr(e) 1``.
 
     Args:
@@ -26,6 +27,7 @@ class LinearElastic(nn.Module):
         Part("deviatoric", "strain"),
         Part("volumetric", "dilatation", reduced=True),
     )
+    array_names: ClassVar[tuple[str, ...]] = ("shear_modulus", "bulk_modulus")
 
     def __init__(self, young: float, poisson: float, provenance: Provenance | None = None) -> None:
         super().__init__()
@@ -57,9 +59,13 @@ class LinearElastic(nn.Module):
         }
         return Bound("exact: the law is linear", (Rung(None, values, values),))
 
+    def rest_moduli(self) -> tuple[float, float]:
+        """Return bulk and shear modulus [Pa]."""
+        return float(self.bulk_modulus), float(self.shear_modulus)
+
     def arrays(self) -> dict[str, Tensor]:
         """Return the two moduli."""
-        return {"shear_modulus": self.shear_modulus, "bulk_modulus": self.bulk_modulus}
+        return {key: getattr(self, key) for key in self.array_names}
 
     def settings(self) -> dict[str, Any]:
         """Return nothing: the moduli say all."""
@@ -67,10 +73,17 @@ class LinearElastic(nn.Module):
 
     @classmethod
     def restore(
-        cls, arrays: dict[str, Tensor], settings: dict[str, Any], provenance: Provenance
-    ) -> LinearElastic:
-        """Build the law from what :meth:`arrays` returns."""
-        shear, bulk = float(arrays["shear_modulus"]), float(arrays["bulk_modulus"])
-        law = cls(9 * bulk * shear / (3 * bulk + shear), 0.25, provenance)
-        law.shear_modulus, law.bulk_modulus = arrays["shear_modulus"], arrays["bulk_modulus"]
+        cls, arrays: Mapping[str, Tensor], settings: Mapping[str, Any], provenance: Provenance
+    ) -> Self:
+        """Build the law from what :meth:`arrays` returns.
+
+        Raises:
+            ValueError: A modulus is not one positive number.
+        """
+        law = cls(1.0, 0.25, provenance)
+        for key in cls.array_names:
+            modulus = arrays[key]
+            if modulus.ndim != 0 or not 0 < float(modulus) < float("inf"):
+                raise ValueError(f"{key}: found {modulus.tolist()}, expected one positive number")
+            setattr(law, key, modulus.clone())
         return law

@@ -9,18 +9,20 @@ own because hexahedra integrate it with one point.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from lipmat.materials.domain import StretchDomain
 from lipmat.materials.law import Bound, Part, Provenance
+from lipmat.materials.polyconvex_bound import certify
 from lipmat.spectral.splines import SplineRange, spline_energy, spline_slope
 
 
-class PolyconvexStretch(nn.Module):
+class PolyconvexStretch(nn.Module):  # type: ignore[misc]  # torch is not followed
     """Separable polyconvex law in the principal stretches and their products.
 
     Args:
@@ -42,6 +44,15 @@ class PolyconvexStretch(nn.Module):
         Part("distortional", "stretches"),
         Part("volumetric", "volume_ratio", reduced=True),
     )
+    array_names: ClassVar[tuple[str, ...]] = (
+        "stretch_knots",
+        "stretch_tension",
+        "stretch_curvature",
+        "area_knots",
+        "area_tension",
+        "area_curvature",
+        "bulk_modulus",
+    )
 
     def __init__(
         self,
@@ -57,7 +68,7 @@ class PolyconvexStretch(nn.Module):
     ) -> None:
         super().__init__()
         arrays = locals()
-        for key in ARRAYS:
+        for key in self.array_names:
             self.register_buffer(key, torch.as_tensor(arrays[key], dtype=torch.float64).clone())
         self.domain = domain
         self.provenance = provenance or Provenance()
@@ -73,14 +84,21 @@ class PolyconvexStretch(nn.Module):
             tension = getattr(self, f"{kind}_tension")
             if not (bool((curvature >= 0).all()) and tension.ndim == 0 and float(tension) >= 0):
                 raise ValueError(f"{kind}_curvature and {kind}_tension must not be negative")
-        for key in ARRAYS:
+        for key in self.array_names:
             if not bool(torch.isfinite(getattr(self, key)).all()):
                 raise ValueError(f"{key} is not finite")
         if self.bulk_modulus.ndim != 0 or float(self.bulk_modulus) <= 0:
             raise ValueError("bulk_modulus must be one positive number")
 
     def distortional(self, stretches: Tensor) -> Tensor:
-        """Return the energy density of the stretches (3,) without the bulk term [J/m^3]."""
+        """Return the energy density of the stretches (3,) without the bulk term [J/m^3].
+
+        It is zero at rest.
+        """
+        rest = self.stretch_knots.new_ones(3)
+        return self._distortional(stretches) - self._distortional(rest)
+
+    def _distortional(self, stretches: Tensor) -> Tensor:
         a, b, c = stretches[0], stretches[1], stretches[2]
         areas = torch.stack([b * c, a * c, a * b])
         f = spline_energy(stretches, *self._weights("stretch")).sum()
@@ -102,13 +120,12 @@ class PolyconvexStretch(nn.Module):
         f = spline_slope(one, *self._weights("stretch"))[0]
         return f + 2.0 * spline_slope(one, *self._weights("area"))[0]
 
-    def shear_modulus(self) -> float:
-        """Return the shear modulus at rest [Pa]: half the tangent along (1, -1, 0)/sqrt(2)."""
+    def rest_moduli(self) -> tuple[float, float]:
+        """Return bulk and shear modulus at rest [Pa], from the Hessian of the energy there."""
         with torch.no_grad():
-            direction = torch.tensor([1.0, -1.0, 0.0], dtype=torch.float64) / 2**0.5
             rest = torch.ones(3, dtype=torch.float64)
-            hessian = torch.func.jacrev(torch.func.grad(self.distortional))(rest)
-            return 0.5 * float(direction @ hessian @ direction)
+            hessian = torch.func.jacrev(torch.func.grad(self.energy))(rest)
+        return float(hessian.sum()) / 9.0, 0.5 * float(hessian[0, 0] - hessian[0, 1])
 
     def _weights(self, kind: str) -> tuple[Tensor, Tensor, Tensor]:
         return (
@@ -128,13 +145,11 @@ class PolyconvexStretch(nn.Module):
 
     @cached_property
     def _bound(self) -> Bound:
-        from lipmat.materials.polyconvex_bound import certify
-
         return certify(self)
 
     def arrays(self) -> dict[str, Tensor]:
         """Return the seven arrays that define the law."""
-        return {key: getattr(self, key) for key in ARRAYS}
+        return {key: getattr(self, key) for key in self.array_names}
 
     def settings(self) -> dict[str, Any]:
         """Return the domain."""
@@ -142,19 +157,8 @@ class PolyconvexStretch(nn.Module):
 
     @classmethod
     def restore(
-        cls, arrays: dict[str, Tensor], settings: dict[str, Any], provenance: Provenance
-    ) -> PolyconvexStretch:
+        cls, arrays: Mapping[str, Tensor], settings: Mapping[str, Any], provenance: Provenance
+    ) -> Self:
         """Build the law from what :meth:`arrays` and :meth:`settings` return."""
         domain = StretchDomain(**settings["domain"])
         return cls(**arrays, domain=domain, provenance=provenance)
-
-
-ARRAYS = (
-    "stretch_knots",
-    "stretch_tension",
-    "stretch_curvature",
-    "area_knots",
-    "area_tension",
-    "area_curvature",
-    "bulk_modulus",
-)

@@ -1,7 +1,7 @@
 """Isotropic laws in the principal stretches: the lift to tensors and the tangent's eigenvalues.
 
 With ``p_i = dW/d lambda_i`` the nine eigenvalues of ``A = d2W/dF2`` are the three of the Hessian
-of W in the stretches and, for each pair, ``(p_i - p_j)/(l_i - l_j)`` and ``(p_i + p_j)/(l_i + l_j)``
+of W in the stretches and, per pair, ``(p_i - p_j)/(l_i - l_j)`` and ``(p_i + p_j)/(l_i + l_j)``
 (Ball, Duke Math. J. 51 (1984) 699; Ogden, Non-linear Elastic Deformations, 6.1.4).
 """
 
@@ -39,6 +39,17 @@ def principal_forces(potential: Potential, stretches: Tensor) -> Tensor:
     return forces.reshape(stretches.shape)
 
 
+def forces_and_hessian(potential: Potential, stretches: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ``dW/d lambda`` (n, 3) and its derivative (n, 3, 3) at states (n, 3) [Pa]."""
+
+    def forces(s: Tensor) -> tuple[Tensor, Tensor]:
+        p = torch.func.grad(potential)(s)
+        return p, p
+
+    hessian, p = torch.func.vmap(torch.func.jacrev(forces, has_aux=True))(stretches)
+    return p, hessian
+
+
 def tangent_eigenvalues(potential: Potential, stretches: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return what makes up the nine eigenvalues of the tangent at states (n, 3).
 
@@ -46,8 +57,7 @@ def tangent_eigenvalues(potential: Potential, stretches: Tensor) -> tuple[Tensor
         The Hessian in the stretches (n, 3, 3), whose eigenvalues are three of the nine; the
         difference quotients of the pairs (n, 3); their sum quotients (n, 3), all in [Pa].
     """
-    forces = torch.func.vmap(torch.func.grad(potential))(stretches)
-    hessian = torch.func.vmap(torch.func.jacrev(torch.func.grad(potential)))(stretches)
+    forces, hessian = forces_and_hessian(potential, stretches)
     differences, sums = [], []
     for i, j in PAIRS:
         gap = stretches[:, i] - stretches[:, j]

@@ -35,6 +35,14 @@ class Interval:
         margin = _ROUNDING * np.maximum(np.abs(self.lo), np.abs(self.hi)) + _TINY
         return Interval(self.lo - margin, self.hi + margin)
 
+    def __getitem__(self, rows: NDArray[np.bool_]) -> Interval:
+        """Return the chosen rows."""
+        return Interval(self.lo[rows], self.hi[rows])
+
+    def column(self, i: int) -> Interval:
+        """Return a column of boxes (n, d), shape (n,)."""
+        return Interval(self.lo[:, i], self.hi[:, i])
+
     @property
     def magnitude(self) -> Array:
         """The largest absolute value."""

@@ -1,4 +1,4 @@
-r"""Bounded-slope splines: scalar functions whose second derivative is bounded by their largest knot.
+r"""Bounded-slope splines: scalar functions whose second derivative is at most their largest knot.
 
 A spline is the potential ``psi`` on ``z >= 0`` with
 
@@ -54,7 +54,7 @@ def _energy(z: Tensor, knots: Tensor, tension: Tensor, curvature: Tensor) -> Ten
     return 0.5 * curvature[0] * z * z + tension * z + cubes
 
 
-class _Energy(torch.autograd.Function):
+class _Energy(torch.autograd.Function):  # type: ignore[misc]  # torch is not followed
     """``psi``, whose derivative is :func:`spline_slope` itself and not a detour over cubes."""
 
     generate_vmap_rule = True
@@ -109,8 +109,11 @@ class SplineRange:
         area = 0.5 * (curvature[1:] + curvature[:-1]) * width
         self._slope_at_knots = tension + np.concatenate([[0.0], np.cumsum(area)])
         self._rate = np.diff(curvature) / width
-        self._largest = _range_table(curvature, np.maximum, -np.inf)
-        self._smallest = _range_table(curvature, np.minimum, np.inf)
+        self._largest = range_table(curvature, np.maximum, -np.inf)
+        self._smallest = range_table(curvature, np.minimum, np.inf)
+        eps = np.finfo(np.float64).eps
+        self._slope_rounding = eps * (len(knots) + 8)  # relative: sums of non-negative terms
+        self._curvature_rounding = eps * 8 * self.bound  # absolute: an interpolation
 
     @property
     def bound(self) -> float:
@@ -119,16 +122,23 @@ class SplineRange:
 
     def curvature(self, z: Interval) -> Interval:
         """Return the range of ``psi''``: its ends, and the knots inside the interval."""
-        first = np.searchsorted(self.knots, z.lo)
-        last = np.searchsorted(self.knots, z.hi, side="right")
+        first, last = self.inside(z)
         ends = [np.interp(e, self.knots, self.curvature_at_knots) for e in (z.lo, z.hi)]
         lo = np.minimum(np.minimum(*ends), self._smallest[first, last])
         hi = np.maximum(np.maximum(*ends), self._largest[first, last])
-        return Interval(lo, hi).widened()
+        margin = self._curvature_rounding
+        return Interval(lo - margin, hi + margin).widened()
+
+    def inside(self, z: Interval) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the first knot inside each interval, and the one after the last."""
+        first = np.searchsorted(self.knots, z.lo)
+        return first, np.searchsorted(self.knots, z.hi, side="right")
 
     def slope(self, z: Interval) -> Interval:
         """Return the range of ``psi'``, which does not decrease: its values at the ends."""
-        return Interval(self._slope(z.lo), self._slope(z.hi)).widened()
+        margin = self._slope_rounding
+        lo, hi = self._slope(z.lo), self._slope(z.hi)
+        return Interval(lo * (1 - margin), hi * (1 + margin)).widened()
 
     def _slope(self, z: Array) -> Array:
         k = np.clip(np.searchsorted(self.knots, z, side="right") - 1, 0, len(self.knots) - 1)
@@ -138,7 +148,7 @@ class SplineRange:
         return out
 
 
-def _range_table(values: Array, reduce: np.ufunc, empty: float) -> Array:
+def range_table(values: Array, reduce: np.ufunc, empty: float) -> Array:
     """Return ``table[i, j] = reduce(values[i:j])``, shape (n + 1, n + 1)."""
     n = len(values)
     table = np.full((n + 1, n + 1), empty)

@@ -1,0 +1,192 @@
+"""The least-squares problem of a fit: unknown spline weights, and residuals that are all relative.
+
+Unknowns are counted in units of the stress scale of the tests, so that one weight of the stiffness
+and one of the roughness serve all data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lipmat.errors import InputError
+from lipmat.experiments.modes import Measurement, Response, predict
+from lipmat.experiments.stiffness import domain_paths, incompressible_tangent, path_end
+from lipmat.materials.domain import StretchDomain
+from lipmat.materials.polyconvex import PolyconvexStretch
+from lipmat.materials.stretches import forces_and_hessian, principal_forces
+from lipmat.spectral.power_iteration import PowerIteration
+
+STIFFNESS = 1e-4  # weight of the relative tangent; one value for all data
+ROUGHNESS = 4e-4  # weight of its relative change along the stretch; one value for all data
+KNOTS_BELOW, KNOTS_ABOVE = 5, 15
+ASSUMED_BULK_RATIO = 100.0  # bulk over shear modulus when nothing tells it (Poisson's ratio 0.495)
+SMALLEST_BULK = 1e-6  # over the stress scale: a fitted one may tend to zero, as in a foam
+VOLUME_RANGE = (0.6, 1.6)  # of the declared domain, unless tests reach further
+POWER_STEPS = 8
+_FITTED = ("stretch_tension", "stretch_curvature", "area_tension", "area_curvature")
+
+
+class Problem:
+    """Residuals of a fit as a function of the unknown weights.
+
+    The unknowns are f'(0), f'' at the knots, g'(0), g'' at the knots, and the bulk modulus if it
+    is fitted, all over :attr:`scale`.
+
+    Args:
+        measurements: The tests to fit.
+        seed: Of the random start of the power iteration.
+        bulk_modulus: If given [Pa]; else it is fitted if a test tells it.
+
+    Attributes:
+        scale: Root mean square stress of the tests [Pa].
+        range: Smallest and largest principal stretch of the tests [-].
+
+    Raises:
+        InputError: No test changes the shape of the material.
+    """
+
+    def __init__(
+        self, measurements: Sequence[Measurement], seed: int, bulk_modulus: float | None
+    ) -> None:
+        self.measurements = measurements
+        states = torch.cat([m.stretches for m in measurements])
+        invariant = float(((states**2).sum(1) / states.prod(1) ** (2 / 3)).max())
+        if invariant <= 3.0 + 1e-6:
+            raise InputError(f"{measurements[0].test.path}: no test stretches the material")
+        self.range = (float(states.min()), float(states.max()))
+        mean_squares = torch.stack([(m.measured**2).mean() for m in measurements])
+        self.scale = float(mean_squares.mean().sqrt())
+        self.paths = domain_paths(invariant)
+        self.domain = _declared_domain(states, invariant)
+        self.stretch_knots = _knots(self.domain.stretch_max)
+        self.area_knots = _knots(path_end("equibiaxial", invariant) ** 2)
+        self.reach = path_end("uniaxial", invariant) - 1.0
+        self.given_bulk = bulk_modulus
+        self.fits_bulk = bulk_modulus is None and any(_tells_bulk(m) for m in measurements)
+        self._energy = _Energy(self._with_bulk(self.start(), self.scale))
+        generator = torch.Generator().manual_seed(seed)
+        self._power = PowerIteration(len(self.paths), 3, POWER_STEPS, generator)
+        self.follow(self.start())
+
+    @property
+    def bulk_origin(self) -> str:
+        """Where the bulk modulus comes from, in words."""
+        if self.given_bulk is not None:
+            return "given"
+        return "fitted" if self.fits_bulk else f"assumed {ASSUMED_BULK_RATIO:g} x shear modulus"
+
+    def start(self) -> Tensor:
+        """Return the unknowns to start from."""
+        weights = len(self.stretch_knots) + len(self.area_knots) + 2
+        start = torch.full((weights,), 0.1, dtype=torch.float64)
+        return torch.cat([start, start.new_tensor([10.0])]) if self.fits_bulk else start
+
+    def law(self, x: Tensor) -> PolyconvexStretch:
+        """Return the law of the unknowns, in SI, on its declared domain."""
+        if self.given_bulk is not None:
+            return self._with_bulk(x, self.given_bulk)
+        if self.fits_bulk:
+            return self._with_bulk(x, max(float(x[-1]), SMALLEST_BULK) * self.scale)
+        shear_modulus = self._with_bulk(x, self.scale).rest_moduli()[1]
+        return self._with_bulk(x, ASSUMED_BULK_RATIO * shear_modulus)
+
+    def follow(self, x: Tensor) -> None:
+        """Let the power iteration follow the direction of the largest tangent."""
+        self._power.update(self._tangent(x)[0])
+
+    def residual(self, x: Tensor) -> Tensor:
+        """Return stress errors, tangents and roughness, all relative, shape (m,)."""
+        errors = [self._stress_error(m, x) for m in self.measurements]
+        return torch.cat([*errors, self._stiffness(x), *self._roughness(x)])
+
+    def _stress_error(self, m: Measurement, x: Tensor) -> Tensor:
+        """Return a test's errors; every test has the same weight, whatever its size."""
+        model = predict(m, self._response(x), self._response(x.detach()))
+        measured = m.measured / self.scale
+        size = float((measured**2).mean().sqrt())
+        return (model - measured) / (size * np.sqrt(len(measured) * len(self.measurements)))
+
+    def _stiffness(self, x: Tensor) -> Tensor:
+        hessian, pairs = self._tangent(x)
+        tangents = torch.cat([self._power.estimate(hessian), pairs.flatten()])
+        return STIFFNESS * self.reach * tangents / np.sqrt(len(self.paths))
+
+    def _roughness(self, x: Tensor) -> list[Tensor]:
+        _, f2, _, g2 = self._split(x)
+        return [
+            ROUGHNESS * self.reach * torch.diff(m) * torch.sqrt(self.reach / torch.diff(knots))
+            for knots, m in ((self.stretch_knots, f2), (self.area_knots, g2))
+        ]
+
+    def _tangent(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        forces, hessian = forces_and_hessian(self._potential(x), self.paths)
+        return incompressible_tangent(self.paths, forces, hessian)
+
+    def _response(self, x: Tensor) -> Response:
+        potential, bulk = self._potential(x), self._bulk(x)
+        return Response(
+            forces=lambda s: principal_forces(potential, s), bulk=lambda j: bulk * (j - 1.0)
+        )
+
+    def _potential(self, x: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return the law's own distortional energy with other weights."""
+        weights = {f"law.{k}": v for k, v in zip(_FITTED, self._split(x), strict=True)}
+
+        def potential(s: Tensor) -> Tensor:
+            value: Tensor = torch.func.functional_call(self._energy, weights, (s,))
+            return value
+
+        return potential
+
+    def _bulk(self, x: Tensor) -> Tensor:
+        """Return the bulk modulus over the scale; without a value, no test depends on it."""
+        return x[-1] if self.fits_bulk else x.new_tensor((self.given_bulk or 0.0) / self.scale)
+
+    def _split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        n, m = len(self.stretch_knots), len(self.area_knots)
+        return x[0], x[1 : n + 1], x[n + 1], x[n + 2 : n + 2 + m]
+
+    def _with_bulk(self, x: Tensor, bulk_modulus: float) -> PolyconvexStretch:
+        f0, f2, g0, g2 = self._split(x * self.scale)
+        kappa = torch.tensor(bulk_modulus, dtype=torch.float64)
+        return PolyconvexStretch(
+            self.stretch_knots, f0, f2, self.area_knots, g0, g2, kappa, self.domain
+        )
+
+
+class _Energy(nn.Module):  # type: ignore[misc]  # torch is not followed
+    """Makes the law's distortional energy callable with other weights."""
+
+    def __init__(self, law: PolyconvexStretch) -> None:
+        super().__init__()
+        self.law = law
+
+    def forward(self, stretches: Tensor) -> Tensor:
+        return self.law.distortional(stretches)
+
+
+def _declared_domain(states: Tensor, invariant: float) -> StretchDomain:
+    """Return a domain that holds the tests and all paths up to the same first invariant."""
+    volume = states.prod(1)
+    return StretchDomain(
+        min(float(states.min()), 1.0 / path_end("equibiaxial", invariant) ** 2),
+        max(float(states.max()), path_end("uniaxial", invariant)),
+        min(float(volume.min()), VOLUME_RANGE[0]),
+        max(float(volume.max()), VOLUME_RANGE[1]),
+    )
+
+
+def _tells_bulk(m: Measurement) -> bool:
+    return m.test.mode == "volumetric" or (
+        m.test.mode != "simple_shear" and m.test.lateral != "incompressible"
+    )
+
+
+def _knots(last: float) -> Tensor:
+    """Return knots from 0 through 1, the rest state, to the last."""
+    below = torch.linspace(0, 1, KNOTS_BELOW + 1, dtype=torch.float64)[:-1]
+    return torch.cat([below, torch.linspace(1, last, KNOTS_ABOVE, dtype=torch.float64)])

@@ -1,0 +1,26 @@
+"""The laws of this package by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from lipmat.errors import InputError, nearest
+from lipmat.materials.law import Law
+from lipmat.materials.linear import LinearElastic
+from lipmat.materials.polyconvex import PolyconvexStretch
+
+LAWS: Mapping[str, type[Law]] = MappingProxyType(
+    {law.name: law for law in (PolyconvexStretch, LinearElastic)}
+)
+
+
+def law_named(name: str) -> type[Law]:
+    """Return the class of a law.
+
+    Raises:
+        InputError: There is no such law; the nearest known name is given.
+    """
+    if name not in LAWS:
+        raise InputError(f"unknown law {name!r}, {nearest(name, LAWS)}")
+    return LAWS[name]
