@@ -63,7 +63,9 @@ def check(
 
 
 def _density(law: Law, given: float | None) -> float:
-    known = law.provenance.entries.get("density") if given is None else given
+    if given is not None:
+        return given
+    known = law.provenance.entries.get("density")
     if known is None:
         raise InputError("--density: the law's dataset has none, expected one such as '930 kg/m^3'")
     return float(known)

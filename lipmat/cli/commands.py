@@ -244,4 +244,3 @@ def _abort_other_ranks() -> None:
     if comm.size > 1:
         traceback.print_exc()
         comm.Abort(3)
-

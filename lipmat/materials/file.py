@@ -23,9 +23,13 @@ from lipmat.errors import InputError
 from lipmat.materials.describe import SCHEMA, bound_as_dict, describe
 from lipmat.materials.law import Bound, Law, Provenance
 from lipmat.materials.registry import law_named
+from lipmat.spectral.branch_and_bound import TOLERANCE
 
 KEY = "lipmat"
-AGREEMENT = 1e-9  # relative, between the stored bound and the one computed from the arrays
+# Relative, between the stored bound and the one computed from the arrays, which is the one used:
+# another processor may round otherwise and so close the boxes of branch and bound in another order,
+# but both bounds enclose one maximum to this tolerance.
+AGREEMENT = TOLERANCE
 
 
 def save(law: Law, path: str | Path) -> None:

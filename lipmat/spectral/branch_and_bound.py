@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from lipmat.spectral.interval import Interval
 
 Array = NDArray[np.float64]
+TOLERANCE = 0.002  # relative gap between bound and sample
 Numbers = NDArray[np.int64]
 _PROMISING = 2  # boxes of each problem that are sampled, at corners and middle
 
@@ -35,7 +36,7 @@ def maximise(
     sample: Callable[[Array, Numbers], Array],
     lo: Array,
     hi: Array,
-    tolerance: float = 0.002,
+    tolerance: float = TOLERANCE,
     max_boxes: int = 2_000_000,
 ) -> list[Enclosure]:
     """Enclose the maximum of each problem ``k`` over its box ``lo[k] <= x <= hi[k]``.
