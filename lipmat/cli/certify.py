@@ -33,12 +33,7 @@ def check(
     """
     if cells not in FORMULATIONS:
         raise InputError(f"--cells: found {cells!r}, {nearest(cells, FORMULATIONS)}")
-    known = law.provenance.entries.get("density")
-    if density is None and known is None:
-        raise InputError(
-            "--density: the law's dataset names none, expected for instance 930 kg/m^3"
-        )
-    body = Body(grid_of(mesh), [Material(law, float(known if density is None else density))])
+    body = Body(grid_of(mesh), [Material(law, _density(law, density))])
     first = critical_step(body, level)
     steps = first.control.all_rungs()
     tangent = first.control.ladders[0][0].tangent
