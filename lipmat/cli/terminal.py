@@ -142,6 +142,12 @@ class Terminal:
             f"{s['steps']} steps of {s['cells']} cells in {s['seconds']:.1f} s "
             f"({rate:.2f} million cell steps a second), energy error {s['energy']['error']:.1e}"
         )
+        if s["step_changes"]:
+            steps = [change["step"] for change in s["step_changes"]]
+            self.say(
+                f"the step followed the body's domain: {len(steps)} changes, between "
+                f"{quantity(min(steps), 's')} and {quantity(max(steps), 's')}"
+            )
         if s["domain_overruns"]:
             self.say(
                 f"{s['domain_overruns']} checks found the body already beyond the domain of the "
