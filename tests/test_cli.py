@@ -96,6 +96,8 @@ def test_fit_prints_the_promised_keys(lipmat: Lipmat, tmp_path: Path) -> None:
     assert result["tests"]["uniaxial"]["unit"] == "MPa"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["rubber.png", "rubber.safetensors"]
     assert lipmat("info", file)[0] == 0
+    code, out, _ = lipmat("check", file, "box:0.1,0.1,0.2:1,1,2", "--json")
+    assert (code, json.loads(out)["density"]) == (0, 930.0)  # that of the dataset
     assert json.loads(lipmat("info", file, "--json")[1])["law"] == "polyconvex-stretch"
 
 

@@ -157,6 +157,7 @@ def run(case: Path, *, output: Output = None, json: Json = False) -> int:
     """Run a simulation; its records and pictures are left in a folder.
 
     Example:  lipmat run simulations/rubber-column/case.toml -o column
+
     Under MPI:  mpiexec -n 4 lipmat run case.toml
 
     Parameters
@@ -219,6 +220,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except (InputError, CycloptsError) as error:
         _complain(str(error))
+        _leave_together(str(error))
         sys.exit(2)
     except KeyboardInterrupt:
         _complain("interrupted")
@@ -232,6 +234,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _complain(message: str) -> None:
     if rank() == 0:
         print(f"lipmat: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _leave_together(message: str) -> None:
+    """Wait for the other ranks to come to the same end; abort them if they do not."""
+    if "mpi4py.MPI" not in sys.modules or sys.modules["mpi4py.MPI"].COMM_WORLD.size == 1:
+        return
+    import time
+
+    comm = sys.modules["mpi4py.MPI"].COMM_WORLD
+    request = comm.Ibarrier()
+    for _ in range(100):
+        if request.Test():
+            return
+        time.sleep(0.1)
+    print(f"lipmat: rank {comm.rank}: {message}", file=sys.stderr)
+    comm.Abort(2)
 
 
 def _abort_other_ranks() -> None:

@@ -12,7 +12,16 @@ from lipmat.config import BoundarySpec, Case, MaterialSpec, MeshSpec
 from lipmat.errors import InputError
 from lipmat.fem.body import Body, Material
 from lipmat.fem.grid import Grid, box, read_grid
-from lipmat.fem.loads import Curve, Gravity, Load, Motion, Pressure, Traction, constant
+from lipmat.fem.loads import (
+    Curve,
+    Gravity,
+    Load,
+    Motion,
+    PrescribedMotion,
+    Pressure,
+    Traction,
+    constant,
+)
 from lipmat.fem.march import Progress, march
 from lipmat.fem.mpi import only_root
 from lipmat.fem.record import Record
@@ -70,7 +79,8 @@ def run_case(
     body = body_of(case)
     loads = loads_of(case)
     for boundary in case.boundary:
-        body.grid.group(boundary.on)  # a wrong name leaves no folder behind
+        body.grid.group(boundary.on)
+    PrescribedMotion(body, loads)  # a wrong name or a clash leaves no folder behind
     step = critical_step(body, case.time.level, case.time.safety, case.seed)
     only_root(body.comm, _write_case, case, folder)
     record = march(

@@ -63,33 +63,40 @@ class Terminal:
 
     def _bar(self, *columns: str) -> Progress:
         texts = [TextColumn(c) for c in columns]
-        return Progress(texts[0], BarColumn(bar_width=10), *texts[1:], console=self.console)
+        bar = BarColumn(bar_width=10)
+        return Progress(texts[0], bar, *texts[1:], console=self.console, transient=True)
 
     def fit(self, summary: Mapping[str, Any]) -> None:
         """Print the tests of a fit and the file written."""
-        table = Table(title=f"{summary['law']}, fitted in {summary['seconds']:.1f} s", **_STYLE)
+        self._tests(f"{summary['law']}, fitted in {summary['seconds']:.1f} s", summary["tests"])
+        bulk = summary["bulk_modulus"]
+        self.say(f"bulk modulus {quantity(bulk['value'], 'Pa')} ({bulk['origin']})")
+        self.files([Path(summary["file"]), Path(summary["plot"])])
+
+    def _tests(self, title: str, tests: Mapping[str, Any]) -> None:
+        table = Table(title=title, **_STYLE)
         for name in ("test", "", "points", "R²", "rms error"):
             table.add_column(name, justify="left" if name in ("test", "") else "right")
-        for name, t in summary["tests"].items():
+        for name, t in tests.items():
             kind = "fitted" if t["fitted"] else "predicted"
             error = f"{t['rmse']:.3g} {t['unit']}"
             table.add_row(name, kind, str(t["n"]), f"{t['r2']:.4f}", error)
         self.console.print(table)
-        bulk = summary["bulk_modulus"]
-        self.say(f"bulk modulus {quantity(bulk['value'], 'Pa')} ({bulk['origin']})")
-        self.files([Path(summary["file"]), Path(summary["plot"])])
 
     def info(self, file: Path, content: Mapping[str, Any]) -> None:
         """Print what a material file holds."""
         table = Table(title=str(file), show_header=False, **_STYLE)
         table.add_column(style="bold")
         table.add_column()
-        for key, value in content.items():
-            if key == "bound":
-                table.add_row("bound", f"{value['rule']}")
-            else:
-                table.add_row(key.replace("_", " "), _flat(value))
+        shown = {k: content[k] for k in ("law", "strain_measures", "stress_measures", "units")}
+        provenance = {k: v for k, v in content["provenance"].items() if k != "tests"}
+        provenance["density [kg/m^3]"] = provenance.pop("density", None)
+        for key, value in {**shown, **content["settings"], **provenance}.items():
+            table.add_row(key.replace("_", " "), _flat(value))
+        table.add_row("bound by", content["bound"]["rule"])
         self.console.print(table)
+        if "tests" in content["provenance"]:
+            self._tests("tests", content["provenance"]["tests"])
         self._rungs(content["bound"]["rungs"])
 
     def _rungs(self, rungs: Sequence[Mapping[str, Any]]) -> None:
@@ -142,16 +149,18 @@ class Terminal:
             f"{s['steps']} steps of {s['cells']} cells in {s['seconds']:.1f} s "
             f"({rate:.2f} million cell steps a second), energy error {s['energy']['error']:.1e}"
         )
-        if s["step_changes"]:
-            steps = [change["step"] for change in s["step_changes"]]
+        changes = s["step_changes"]
+        if changes["count"]:
             self.say(
-                f"the step followed the body's domain: {len(steps)} changes, between "
-                f"{quantity(min(steps), 's')} and {quantity(max(steps), 's')}"
+                f"the step followed the body's domain: {changes['count']} changes, between "
+                f"{quantity(changes['smallest'], 's')} and {quantity(changes['largest'], 's')}"
             )
+        if abs(s["energy"]["error"]) > 0.01:
+            self.say("[yellow]the energy account is more than 1 % out: look before you trust[/]")
         if s["domain_overruns"]:
             self.say(
-                f"{s['domain_overruns']} checks found the body already beyond the domain of the "
-                "step in use; a smaller [time] check_every sees it earlier"
+                f"checks that found the body already beyond the domain of the step in use: "
+                f"{s['domain_overruns']}; a smaller check_every sees it earlier"
             )
         if record.folder is not None:
             names = ("summary.json", "history.csv", "fields.vtkhdf")
@@ -186,5 +195,7 @@ def _domain(domain: Mapping[str, float] | None) -> tuple[str, str]:
 
 def _flat(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{k} {_flat(v)}" for k, v in value.items())
+        return ", ".join(f"{k.replace('_', ' ')} {_flat(v)}" for k, v in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_flat, value))
     return f"{value:.6g}" if isinstance(value, float) else str(value)

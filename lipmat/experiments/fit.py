@@ -144,9 +144,14 @@ def _solve(problem: Problem, progress: Progress | None) -> Tensor:
     return unknowns
 
 
-def _origin(data: Dataset) -> dict[str, str]:
-    title = data.title or data.folder.name
-    return {"dataset": title, "source": data.source, "doi": data.doi, "hash": data.hash}
+def _origin(data: Dataset) -> dict[str, Any]:
+    return {
+        "dataset": data.title or data.folder.name,
+        "source": data.source,
+        "doi": data.doi,
+        "hash": data.hash,
+        "density": data.density,
+    }
 
 
 def _versions() -> dict[str, Any]:

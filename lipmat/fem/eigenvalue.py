@@ -3,7 +3,8 @@
 Lanczos alone gives a lower bound. Where a factorisation fits, the inertia of ``theta M - K0``
 proves ``lambda_max < theta``; otherwise the theorem of Kuczyński and Woźniakowski (SIAM J. Matrix
 Anal. Appl. 13 (1992) 1094, Theorem 4.2) bounds the probability that the randomly started Lanczos
-value is too small. The body is taken without constraints: constraints lower every frequency.
+value is too small; the theorem is one of exact arithmetic. The body is taken without constraints:
+constraints lower every frequency.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ shortest edge over the wave speed, is what many codes take times a safety factor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import ufl
@@ -71,7 +72,7 @@ def element_estimate(body: Body, bounds: Sequence[Mapping[str, float]]) -> float
     return float(2.0 / np.sqrt(body.comm.allreduce(largest, op=MPI.MAX)))
 
 
-def _largest(space: fem.FunctionSpace, matrices: Sequence[object], lumped: Array) -> float:
+def _largest(space: fem.FunctionSpace, matrices: Sequence[Any], lumped: Array) -> float:
     """Return the largest eigenvalue of all diagonal blocks ``K_e x = w^2 M_e x``."""
     bs = space.dofmap.bs
     blocks = space.dofmap.list[:, :, None] * bs + np.arange(bs)
@@ -86,10 +87,10 @@ def _largest(space: fem.FunctionSpace, matrices: Sequence[object], lumped: Array
     return largest
 
 
-def _block_diagonal(matrix: object, rows: NDArray[np.int64]) -> Array:
+def _block_diagonal(matrix: Any, rows: NDArray[np.int64]) -> Array:
     """Return the blocks ``matrix[rows_e, rows_e]``, shape (n, k, k)."""
     n, k = rows.shape
     i = np.repeat(rows, k, axis=1).ravel()
     j = np.tile(rows, (1, k)).ravel()
-    values: Array = np.asarray(matrix[i, j])  # type: ignore[index]
+    values: Array = np.asarray(matrix[i, j])
     return values.reshape(n, k, k)

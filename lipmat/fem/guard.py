@@ -16,6 +16,8 @@ from lipmat.fem.step import Rungs, StepControl
 import basix
 from dolfinx import fem
 
+CALM_CHECKS = 10
+
 
 @dataclass(frozen=True)
 class State:
@@ -30,15 +32,20 @@ class State:
     volume_max: float
     cells: tuple[int, ...]
 
-    def ahead(self, before: State | None) -> State:
-        """Return the extremes that the next check will see if they go on changing as they do."""
+    def ahead(self, before: State | None, share: float) -> State:
+        """Return the extremes that the next check will see if they go on changing as they do.
+
+        Args:
+            before: State at the check before.
+            share: Time until the next check over the time since the one before.
+        """
         if before is None:
             return self
         return State(
-            self.stretch_min - max(before.stretch_min - self.stretch_min, 0.0),
-            self.stretch_max + max(self.stretch_max - before.stretch_max, 0.0),
-            self.volume_min - max(before.volume_min - self.volume_min, 0.0),
-            self.volume_max + max(self.volume_max - before.volume_max, 0.0),
+            self.stretch_min - share * max(before.stretch_min - self.stretch_min, 0.0),
+            self.stretch_max + share * max(self.stretch_max - before.stretch_max, 0.0),
+            self.volume_min - share * max(before.volume_min - self.volume_min, 0.0),
+            self.volume_max + share * max(self.volume_max - before.volume_max, 0.0),
             self.cells,
         )
 
@@ -55,6 +62,10 @@ class Verdict:
 
 class Guard:
     """Evaluates stretches and volume ratio at all quadrature points of every cell.
+
+    A body that needs a larger domain gets its smaller step at once. It gets a larger step only
+    after ``CALM_CHECKS`` checks in a row have allowed it: steps that alternate are not covered by
+    the certificate of either.
 
     Args:
         body: The body.
@@ -78,6 +89,8 @@ class Guard:
             fem.Expression(f.state(displacement), points, jit_options=JIT) for f in body.forms
         ]
         self.latest: list[State | None] = [None] * len(body.materials)
+        self._calm = [0] * len(body.materials)
+        self._time = 0.0
         owned = body.mesh.topology.index_map(3).size_local
         self.stretch = np.ones(owned)
         """Largest principal stretch of each owned cell at the last check [-]."""
@@ -112,10 +125,18 @@ class Guard:
         a, b, c, d = (np.nan if bad else s * v for s, (v, _) in zip(signs, extremes, strict=True))
         return State(a, b, c, d, tuple(cell for _, cell in extremes))
 
-    def check(self, rungs: Rungs, time: float) -> Verdict:
-        """Judge the present state, given the rungs whose step was used so far."""
+    def check(self, rungs: Rungs, time: float, interval: float) -> Verdict:
+        """Judge the present state.
+
+        Args:
+            rungs: Those whose step was used so far.
+            time: The present time [s].
+            interval: Time until the next check [s].
+        """
         states, chosen, overrun = self.states(), [], False
         before, self.latest = self.latest, list(states)
+        share = interval / (time - self._time) if time > self._time else 1.0
+        self._time = time
         for i, state in enumerate(states):
             where = self._where(i)
             if not np.isfinite([state.stretch_max, state.volume_min]).all():
@@ -127,16 +148,23 @@ class Guard:
                     f"at {time:.6g} s"
                 )
                 return Verdict(Outcome.INVERTED_CELL, message, rungs, False)
-            rung = self._rung(i, state, before[i])
+            rung = self._rung(i, state, state.ahead(before[i], share))
             if rung is None:
                 return Verdict(Outcome.LEFT_DOMAIN, self._left(i, state, time), rungs, False)
             overrun |= not _inside(self.control, i, rungs[i], state)
-            chosen.append(rung)
+            chosen.append(self._settled(i, rungs[i], rung))
         return Verdict(None, "", tuple(chosen), overrun)
 
-    def _rung(self, number: int, state: State, before: State | None) -> int | None:
+    def _settled(self, number: int, used: int, wanted: int) -> int:
+        """Return the rung to use: a larger domain at once, a smaller one only after a while."""
+        self._calm[number] = self._calm[number] + 1 if wanted < used else 0
+        if wanted < used and self._calm[number] < CALM_CHECKS:
+            return used
+        self._calm[number] = 0
+        return wanted
+
+    def _rung(self, number: int, state: State, ahead: State) -> int | None:
         """Return the smallest rung that holds the state now and, if possible, at the next check."""
-        ahead = state.ahead(before)
         rungs = range(len(self.control.ladders[number]))
         for wanted in (ahead, state):
             for i in rungs:

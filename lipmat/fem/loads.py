@@ -53,7 +53,10 @@ class Traction:
 
 @dataclass(frozen=True)
 class Pressure:
-    """Pressure [Pa] against the outward normal of the deformed surface group."""
+    """Pressure [Pa] against the outward normal of the deformed surface group.
+
+    It turns with the surface; its load stiffness is no part of the certificate of the step.
+    """
 
     on: str
     value: float

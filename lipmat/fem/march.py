@@ -7,7 +7,7 @@ import signal
 import threading
 import time as clock
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
@@ -25,7 +25,7 @@ from lipmat.fem.outcome import Outcome
 from lipmat.fem.record import Record, Recorder, certificate_summary, versions
 from lipmat.fem.step import Step
 
-ENERGY_LIMIT = 0.5  # relative energy error that ends a run
+ENERGY_LIMIT = 0.1  # relative energy error that ends a run
 Velocity = Callable[[Array], Array]
 
 
@@ -40,6 +40,24 @@ class Progress:
     energy_error: float
     cell: int
     seconds_left: float
+
+
+@dataclass
+class StepChanges:
+    """How often the step changed, between which values [s], and the first changes."""
+
+    count: int = 0
+    smallest: float | None = None
+    largest: float | None = None
+    first: list[dict[str, float]] = field(default_factory=list)
+
+    def add(self, time: float, step: float) -> None:
+        """Book a change at a time [s] to a step [s]."""
+        self.count += 1
+        self.smallest = min(step, self.smallest or step)
+        self.largest = max(step, self.largest or step)
+        if self.count <= 100:
+            self.first.append({"time": time, "step": step})
 
 
 def march(
@@ -132,7 +150,7 @@ class _Driver:
         self.integrator, self.guard, self.audit, self.recorder = integrator, guard, audit, recorder
         self.every, self.check_every, self.progress = every, check_every, progress
         self.energies = Energies(0.0, 0.0, 0.0, 0.0)
-        self.changes: list[dict[str, float]] = []
+        self.changes = StepChanges()
         self.overruns, self.outputs, self.started = 0, 0, clock.perf_counter()
         self._plan(0.0)
 
@@ -166,14 +184,15 @@ class _Driver:
     def _change_rungs(self, interrupt: _Interrupt) -> tuple[Outcome, str] | None:
         """Check the state; take the step of the smallest domain that holds it."""
         time = self.integrator.time
-        verdict = self.guard.check(self.certificate.rungs, time)
+        interval = self.check_every * self.step
+        verdict = self.guard.check(self.certificate.rungs, time, interval)
         if verdict.outcome is not None:
             return verdict.outcome, verdict.message
         self.overruns += verdict.overrun
         if verdict.rungs != self.certificate.rungs and self._done < self._count:
             self.certificate = self.certificate.control.at(verdict.rungs)
             self._plan(time)
-            self.changes.append({"time": time, "step": self.step})
+            self.changes.add(time, self.step)
         if interrupt.asked():
             return Outcome.INTERRUPTED, f"stopped by the user at {time:.6g} s"
         return None
@@ -243,7 +262,7 @@ class _Driver:
             "step": self.step,
             "level": self.certificate.level,
             "certificate": certificate_summary(self.certificate),
-            "step_changes": self.changes,
+            "step_changes": asdict(self.changes),
             "domain_overruns": self.overruns,
             "cells": cells,
             "energy": {
@@ -287,6 +306,8 @@ class _Interrupt:
             signal.signal(number, handler)
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
+        if self._flag:  # asked twice: do not wait for the next check
+            raise KeyboardInterrupt
         self._flag = True
 
     def asked(self) -> bool:

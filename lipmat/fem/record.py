@@ -136,7 +136,10 @@ class Recorder:
 
 
 def _open_csv(folder: Path, columns: Sequence[str]) -> Any:
+    """Start the history; what an earlier run left and this one has yet to write goes."""
     folder.mkdir(parents=True, exist_ok=True)
+    for name in ("summary.json", "run.png", "energy.png", "movie.mp4"):
+        (folder / name).unlink(missing_ok=True)
     file = (folder / "history.csv").open("w", newline="")
     csv.writer(file).writerow(columns)
     file.flush()

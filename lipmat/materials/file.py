@@ -110,6 +110,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             text = (file.metadata() or {}).get(KEY, "null")
             arrays = {name: file.get_tensor(name).clone() for name in sorted(file.keys())}
         description = json.loads(text)
+    except FileNotFoundError:
+        raise InputError(f"{path}: cannot be read, No such file or directory") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read, {error.strerror or error}") from None
     except (SafetensorError, ValueError) as error:

@@ -7,7 +7,7 @@ import pytest
 
 from lipmat.fem.body import Body, Material
 from lipmat.fem.grid import box
-from lipmat.fem.guard import Guard, State, Verdict
+from lipmat.fem.guard import CALM_CHECKS, Guard, State, Verdict
 from lipmat.fem.mpi import MPI
 from lipmat.fem.outcome import Outcome
 from lipmat.fem.step import StepControl
@@ -56,9 +56,25 @@ def test_extremes_of_a_homogeneous_deformation(cell: str) -> None:
 def test_the_smallest_rung_is_chosen(stretches: tuple[float, ...], rung: int) -> None:
     guard, u = guarded(small_box(rubber(), "hexahedron", cells=2))
     stretched(u, *stretches)
-    for now in (0, rung, 5):
+    for now in (0, rung):
         guard.latest = [None]
-        assert guard.check((now,), 0.1) == Verdict(None, "", (rung,), now < rung)
+        assert guard.check((now,), 0.1, 0.1) == Verdict(None, "", (rung,), now < rung)
+
+
+def test_a_larger_step_comes_only_after_calm_checks() -> None:
+    """Otherwise a body that swings across a limit would alternate between two steps."""
+    guard, u = guarded(small_box(rubber(), "hexahedron", cells=2))
+    calm, wild = (1.0, 1.0, 1.0), (1.35, 1.0, 0.75)
+    for _ in range(3):
+        stretched(u, *calm)
+        for _ in range(CALM_CHECKS - 1):
+            assert guard.check((3,), 0.1, 0.1).rungs == (3,)
+        stretched(u, *wild)
+        guard.latest = [None]
+        assert guard.check((3,), 0.1, 0.1).rungs == (3,)
+    stretched(u, *calm)
+    found = [guard.check((3,), 0.1, 0.1).rungs for _ in range(CALM_CHECKS)]
+    assert found == [(3,)] * (CALM_CHECKS - 1) + [(0,)]
 
 
 def test_the_rung_looks_ahead() -> None:
@@ -66,24 +82,25 @@ def test_the_rung_looks_ahead() -> None:
     guard, u = guarded(small_box(rubber(), "hexahedron", cells=2))
     for stretch, rung in ((1.0, 0), (1.02, 0), (1.04, 1), (1.042, 0)):
         stretched(u, stretch, 1 / stretch, 1.0)
-        assert guard.check((0,), 0.1).rungs == (rung,)
+        assert guard.check((0,), 0.1, 0.1).rungs == (rung,)
 
 
 def test_a_state_inside_whose_next_is_outside_takes_the_last_rung() -> None:
     guard, u = guarded(small_box(rubber(), "hexahedron", cells=2))
     stretched(u, 1.5, 1 / 1.5, 1.0)
-    guard.check((5,), 0.1)
+    guard.check((5,), 0.1, 0.1)
     stretched(u, 1.8, 1 / 1.8, 1.0)
-    assert guard.check((5,), 0.1) == Verdict(None, "", (5,), False)
+    assert guard.check((5,), 0.1, 0.1) == Verdict(None, "", (5,), False)
 
 
 def test_ahead() -> None:
     before = State(0.9, 1.1, 0.95, 1.0, (0, 0, 0, 0))
     now = State(0.85, 1.2, 0.96, 1.02, (1, 2, 3, 4))
-    assert now.ahead(before) == State(
+    assert now.ahead(before, 1.0) == State(
         pytest.approx(0.8), pytest.approx(1.3), 0.96, pytest.approx(1.04), (1, 2, 3, 4)
     )
-    assert now.ahead(None) is now
+    assert now.ahead(before, 3.0).stretch_max == pytest.approx(1.5)
+    assert now.ahead(None, 1.0) is now
 
 
 def column() -> Body:
@@ -112,7 +129,7 @@ def test_left_domain_names_the_cell_that_left(below: float, shear: float, leaves
             [shear * np.maximum(x[2] - 1, 0), 0 * x[2], (below - 1) * np.minimum(x[2], 1)]
         )
     )
-    verdict = guard.check((0,), 0.25)
+    verdict = guard.check((0,), 0.25, 0.25)
     assert verdict.outcome is Outcome.LEFT_DOMAIN
     assert verdict.message.startswith(
         f"cell {number_of(body, leaves)} left the certified domain (stretch 0.5…2, volume "
@@ -131,7 +148,7 @@ def test_an_inverted_cell_is_named(name: str) -> None:
     normal /= np.linalg.norm(normal)
     height = (x[0] - x[1]) @ normal
     u.x.array.reshape(-1, 3)[dofs[0]] = -1.2 * height * normal
-    verdict = guard.check((0,), 0.25)
+    verdict = guard.check((0,), 0.25, 0.25)
     assert verdict.outcome is Outcome.INVERTED_CELL
     assert "has the volume ratio -0.2 at 0.25 s" in verdict.message
 
@@ -141,7 +158,7 @@ def test_an_inverted_cell_is_named(name: str) -> None:
 def test_a_displacement_that_is_not_finite(name: str, value: float) -> None:
     guard, u = guarded(small_box(law(name), "hexahedron", cells=2))
     u.x.array[4] = value
-    verdict = guard.check((0,), 0.25)
+    verdict = guard.check((0,), 0.25, 0.25)
     assert verdict.outcome is Outcome.NONFINITE
     assert verdict.message == "the deformation is not finite at 0.25 s"
 
@@ -149,7 +166,7 @@ def test_a_displacement_that_is_not_finite(name: str, value: float) -> None:
 def test_a_linear_law_has_no_domain() -> None:
     guard, u = guarded(small_box(law("linear"), "hexahedron", cells=2))
     stretched(u, 7.0, 0.1, 1.0)
-    assert guard.check((0,), 0.1) == Verdict(None, "", (0,), False)
+    assert guard.check((0,), 0.1, 0.1) == Verdict(None, "", (0,), False)
 
 
 def test_volume_ratio_is_that_of_the_point_that_the_volumetric_part_sees() -> None:
@@ -168,7 +185,7 @@ def test_volume_ratio_is_that_of_the_point_that_the_volumetric_part_sees() -> No
     assert [state.volume_min, state.volume_max] == pytest.approx([1.0, 1.0], rel=1e-12)
     assert state.stretch_max == pytest.approx(1 + 3**-0.5, rel=1e-7)
     u.x.array[:] *= 2.0
-    verdict = guard.check((0,), 0.25)
+    verdict = guard.check((0,), 0.25, 0.25)
     assert verdict.outcome is Outcome.INVERTED_CELL
     assert "the volume ratio -0.385 at" in verdict.message
 
@@ -181,10 +198,10 @@ def test_each_region_is_judged_by_its_own_law() -> None:
     body = Body(grid, [Material(law("linear"), 930.0, "lower"), Material(rubber(), 930.0, "upper")])
     guard, u = guarded(body)
     u.interpolate(lambda x: np.array([0 * x[2], 0 * x[2], np.minimum(x[2], 0.5)]))
-    assert guard.check((0, 0), 0.1).rungs == (0, 0)  # the lower half, linear, is twice as long
+    assert guard.check((0, 0), 0.1, 0.1).rungs == (0, 0)  # the lower half, linear, is twice as long
     assert [s.stretch_max for s in guard.states()] == pytest.approx([2.0, 1.0])
     u.interpolate(lambda x: np.array([0 * x[2], 0 * x[2], 3 * np.maximum(x[2] - 0.5, 0)]))
-    verdict = guard.check((0, 0), 0.1)
+    verdict = guard.check((0, 0), 0.1, 0.1)
     assert verdict.outcome is Outcome.LEFT_DOMAIN
     assert "in region 'upper' left" in verdict.message
 

@@ -61,7 +61,7 @@ def test_a_completed_run_and_its_records(tmp_path: Path) -> None:
     assert summary["time"] == pytest.approx(0.5, rel=1e-12)
     assert summary["steps"] * summary["step"] == pytest.approx(0.5, rel=1e-12)
     assert summary["step"] <= summary["certificate"]["step"]
-    assert (summary["cells"], summary["ranks"], summary["step_changes"]) == (8, 1, [])
+    assert (summary["cells"], summary["ranks"], summary["step_changes"]["count"]) == (8, 1, 0)
     header, *rows = (tmp_path / "history.csv").read_text().splitlines()
     probes = [f"probe_{i}_{a} [m]" for i in (1, 2) for a in "xyz"]
     assert header.split(",") == [*COLUMNS, *probes] == list(record.history)
@@ -108,8 +108,9 @@ def test_the_step_changes_with_the_domain(tmp_path: Path) -> None:
     record = run(
         loads=[BASE, Motion("z-max", (0, 0, 0.5), "velocity")], folder=tmp_path, check_every=2
     )
-    changes = record.summary["step_changes"]
+    changes = record.summary["step_changes"]["first"]
     steps = [c["step"] for c in changes]
+    assert record.summary["step_changes"]["count"] == len(changes)
     assert record.outcome is Outcome.COMPLETED
     assert len(changes) >= 3
     assert steps == sorted(steps, reverse=True)
