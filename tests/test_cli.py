@@ -181,6 +181,7 @@ def test_unknown_names(lipmat: Lipmat, tmp_path: Path, material: Path) -> None:
     refused(lipmat("fit", TRELOAR, "--law", "polyconvex-strech"), "polyconvex-stretch")
     refused(lipmat("fit", TRELOAR, "--tests", "planer"), "planar")
     refused(lipmat("fit", TRELOAR, "--bulk-modulus", "3 kg"), "--bulk-modulus", "3 kg")
+    refused(lipmat("fit", TRELOAR, "--seed", "-1"), "seed", "-1")
     refused(lipmat("fitt"), "fit")
     case = tmp_path / "case.toml"
     case.write_text(CASE.format(file=material).replace("every", "evry"))

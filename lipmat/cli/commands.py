@@ -222,6 +222,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _complain(str(error))
         _leave_together(str(error))
         sys.exit(2)
+    except OSError as error:  # a full disk, for instance; what was written before stays valid
+        print(f"lipmat: {error}", file=sys.stderr)
+        _abort_other_ranks()
+        sys.exit(1)
     except KeyboardInterrupt:
         _complain("interrupted")
         sys.exit(130)

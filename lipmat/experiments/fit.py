@@ -69,10 +69,10 @@ def fit(
         The law; ``law.provenance.entries`` holds dataset, hash, seed, seconds and test reports.
 
     Raises:
-        InputError: Unknown law or test, bad bulk modulus, or a test of an unsuitable mode.
+        InputError: Unknown law or test, bad bulk modulus or seed, or a test of an unsuitable mode.
     """
     started = time.perf_counter()
-    _check(law, bulk_modulus)
+    _check(law, bulk_modulus, seed)
     chosen = data if tests is None else data.select(tests)
     problem = Problem([measurement(t) for t in chosen.tests], seed, bulk_modulus)
     fitted = problem.law(_solve(problem, progress))
@@ -126,11 +126,13 @@ def predicted(law: PolyconvexStretch, m: Measurement) -> Tensor:
         )
 
 
-def _check(law: str, bulk_modulus: float | None) -> None:
+def _check(law: str, bulk_modulus: float | None, seed: int) -> None:
     if law not in LAWS:
         raise InputError(f"unknown law {law!r}, {nearest(law, LAWS)}")
     if bulk_modulus is not None and not (np.isfinite(bulk_modulus) and bulk_modulus > 0):
         raise InputError(f"bulk modulus: found {bulk_modulus} Pa, expected a positive number")
+    if seed < 0:
+        raise InputError(f"seed: found {seed}, expected 0 or more")
 
 
 def _solve(problem: Problem, progress: Progress | None) -> Tensor:

@@ -57,7 +57,10 @@ class StepControl:
 
     def __init__(self, body: Body, level: str, safety: float, seed: int) -> None:
         if level not in LEVELS:
-            raise InputError(f"level: found {level!r}, {nearest(level, LEVELS)}")
+            hint = nearest(level, LEVELS)
+            if level in ("convex", "energy"):
+                hint = f"which comes with the small-strain laws, expected {LEVELS[0]!r}"
+            raise InputError(f"level: found {level!r}, {hint}")
         if not 0 < safety <= 1:
             raise InputError(f"safety: found {safety}, expected more than 0 and at most 1")
         self.body, self.level, self.safety, self.seed = body, level, safety, seed
