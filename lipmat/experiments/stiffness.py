@@ -15,7 +15,7 @@ import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
-from lipmat.materials.stretches import PAIRS
+from lipmat.materials.stretches import PAIRS, pair_quotients
 
 PATH_POINTS = 60
 
@@ -76,12 +76,8 @@ def incompressible_tangent(
 
 
 def _pairs(stretches: Tensor, forces: Tensor, hessian: Tensor, pressure: Tensor) -> Tensor:
-    values = []
-    for i, j in PAIRS:
-        a, b = stretches[:, i], stretches[:, j]
-        close = (a - b).abs() < 1e-6 * a
-        quotient = (forces[:, i] - forces[:, j]) / torch.where(close, 1.0, a - b)
-        limit = 0.5 * (hessian[:, i, i] + hessian[:, j, j]) - hessian[:, i, j]
-        values.append(torch.where(close, limit, quotient) + pressure / (a * b))
-        values.append((forces[:, i] + forces[:, j]) / (a + b) - pressure / (a * b))
-    return torch.stack(values, 1)
+    """Return the quotients of the pairs with the share of the pressure."""
+    differences, sums = pair_quotients(stretches, forces, hessian)
+    areas = torch.stack([stretches[:, i] * stretches[:, j] for i, j in PAIRS], 1)
+    share = pressure.unsqueeze(1) / areas
+    return torch.cat([differences + share, sums - share], 1)

@@ -112,16 +112,22 @@ class Body:
     @cached_property
     def mass(self) -> Array:
         """Row-sum lumped mass of every local displacement component, ghosts included [kg]."""
-        v = ufl.TestFunction(self.space)
-        ones = fem.Constant(self.mesh, np.ones(3))
-        form = sum(
-            m.density * ufl.inner(ones, v) * f.dx(metadata={"quadrature_degree": 3})
-            for m, f in zip(self.materials, self.forms, strict=True)
-        )
-        vector = fem.assemble_vector(fem.form(form))
+        vector = fem.assemble_vector(fem.form(self.lumped_mass_form(self.space)))
         vector.scatter_reverse(la.InsertMode.add)
         vector.scatter_forward()
         return np.array(vector.array)
+
+    def lumped_mass_form(self, space: fem.FunctionSpace) -> Any:
+        """Return the row-sum lumped mass ``int rho v`` of a first-order space, scalar or vector.
+
+        It is the one lumping of the body: of its motion, of the bounding operator, of estimates.
+        """
+        v = ufl.TestFunction(space)
+        ones = fem.Constant(self.mesh, np.ones(v.ufl_shape))
+        return sum(
+            m.density * ufl.inner(ones, v) * f.dx(metadata={"quadrature_degree": 3})
+            for m, f in zip(self.materials, self.forms, strict=True)
+        )
 
     def internal_force(self, u: fem.Function) -> Assembler:
         """Return the compiled internal force [N] of a displacement function."""

@@ -100,12 +100,7 @@ class ReferenceOperator:
         """Lumped mass of the owned unknowns [kg]."""
         if self.space is self.body.space:
             return self.body.mass[: self.owned]
-        v = ufl.TestFunction(self.space)
-        form = sum(
-            m.density * v * f.dx(metadata={"quadrature_degree": 3})
-            for m, f in zip(self.body.materials, self.body.forms, strict=True)
-        )
-        vector = fem.assemble_vector(fem.form(form))
+        vector = fem.assemble_vector(fem.form(self.body.lumped_mass_form(self.space)))
         vector.scatter_reverse(la.InsertMode.add)
         return np.array(vector.array[: self.owned])
 

@@ -60,13 +60,9 @@ def element_estimate(body: Body, bounds: Sequence[Mapping[str, float]]) -> float
     shape = ("DG", 1) if scalar else ("DG", 1, (3,))
     space = fem.functionspace(body.mesh, shape)
     u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
-    pairs = list(zip(body.forms, bounds, body.materials, strict=True))
-    stiffness = merged(f.reference(u, v, values) for f, values, _ in pairs)
-    one = fem.Constant(body.mesh, 1.0 if scalar else np.ones(3))
-    mass = sum(
-        m.density * ufl.inner(one, v) * f.dx(metadata={"quadrature_degree": 3}) for f, _, m in pairs
-    )
-    lumped = fem.assemble_vector(fem.form(mass)).array
+    pairs = zip(body.forms, bounds, strict=True)
+    stiffness = merged(f.reference(u, v, values) for f, values in pairs)
+    lumped = fem.assemble_vector(fem.form(body.lumped_mass_form(space))).array
     matrices = [fem.assemble_matrix(fem.form(k)) for k in stiffness.values()]
     largest = _largest(space, [m.to_scipy().tocsr() for m in matrices], lumped)
     return float(2.0 / np.sqrt(body.comm.allreduce(largest, op=MPI.MAX)))

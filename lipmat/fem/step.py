@@ -10,7 +10,7 @@ import numpy as np
 from lipmat.errors import InputError, nearest
 from lipmat.fem.body import Body
 from lipmat.fem.eigenvalue import HighestFrequency, ReferenceOperator, highest_frequency
-from lipmat.fem.forms import quadrature_degree
+from lipmat.fem.forms import GRADIENT_MEASURES, quadrature_degree
 from lipmat.materials.domain import StretchDomain
 
 LEVELS = ("linearised",)
@@ -111,8 +111,7 @@ class StepControl:
         for material, values in zip(self.body.materials, bounds, strict=True):
             sums: dict[tuple[str, int], float] = {}
             for part in material.law.parts:
-                gradient = part.measure in ("stretches", "volume_ratio")
-                kind = "gradient" if gradient else part.measure
+                kind = "gradient" if part.measure in GRADIENT_MEASURES else part.measure
                 key = (kind, quadrature_degree(part, cell))
                 sums[key] = sums.get(key, 0.0) + values[part.name]
             weights += list(sums.values())

@@ -58,6 +58,14 @@ def tangent_eigenvalues(potential: Potential, stretches: Tensor) -> tuple[Tensor
         difference quotients of the pairs (n, 3); their sum quotients (n, 3), all in [Pa].
     """
     forces, hessian = forces_and_hessian(potential, stretches)
+    return hessian, *pair_quotients(stretches, forces, hessian)
+
+
+def pair_quotients(stretches: Tensor, forces: Tensor, hessian: Tensor) -> tuple[Tensor, Tensor]:
+    """Return ``(p_i - p_j)/(l_i - l_j)`` and ``(p_i + p_j)/(l_i + l_j)`` of PAIRS, each (n, 3).
+
+    Where two stretches coincide the difference quotient is its limit.
+    """
     differences, sums = [], []
     for i, j in PAIRS:
         gap = stretches[:, i] - stretches[:, j]
@@ -66,7 +74,7 @@ def tangent_eigenvalues(potential: Potential, stretches: Tensor) -> tuple[Tensor
         limit = 0.5 * (hessian[:, i, i] + hessian[:, j, j]) - hessian[:, i, j]
         differences.append(torch.where(close, limit, quotient))
         sums.append((forces[:, i] + forces[:, j]) / (stretches[:, i] + stretches[:, j]))
-    return hessian, torch.stack(differences, 1), torch.stack(sums, 1)
+    return torch.stack(differences, 1), torch.stack(sums, 1)
 
 
 def largest_tangent(potential: Potential, stretches: Tensor) -> Tensor:
