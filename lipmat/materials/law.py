@@ -6,11 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
+import numpy as np
 from torch import Tensor
 
 from lipmat.materials.domain import StretchDomain
 
-Measure = Literal["stretches", "volume_ratio", "strain", "dilatation"]
+Measure = Literal[
+    "stretches",
+    "volume_ratio",
+    "strain",
+    "principal_strains",
+    "dilatation",
+    "log_strain",
+    "principal_log_strains",
+    "log_dilatation",
+]
+SMALL_STRAIN: tuple[Measure, ...] = ("strain", "principal_strains", "dilatation")
+LOG_STRAIN: Mapping[Measure, Measure] = {
+    "strain": "log_strain",
+    "principal_strains": "principal_log_strains",
+    "dilatation": "log_dilatation",
+}
+"""The measure at large rotation that stands for each one of small strain."""
+Matrix = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -20,7 +38,9 @@ class Part:
     Attributes:
         name: Name of the law's method, a potential of a few numbers.
         measure: What the numbers are: ``stretches`` (3 principal stretches), ``volume_ratio`` (J),
-            ``strain`` (6 Mandel components of the small strain), ``dilatation`` (its trace).
+            ``strain`` (6 Mandel components of the small strain, in material axes),
+            ``principal_strains`` (its 3 principal values), ``dilatation`` (its trace); with
+            ``log_`` the same of the logarithmic strain ln U.
         reduced: Integrated with one point on hexahedra, against volumetric locking.
     """
 
@@ -29,7 +49,16 @@ class Part:
     reduced: bool = False
 
 
-ARGUMENTS: Mapping[str, int] = {"stretches": 3, "volume_ratio": 1, "strain": 6, "dilatation": 1}
+ARGUMENTS: Mapping[str, int] = {
+    "stretches": 3,
+    "volume_ratio": 1,
+    "strain": 6,
+    "principal_strains": 3,
+    "dilatation": 1,
+    "log_strain": 6,
+    "principal_log_strains": 3,
+    "log_dilatation": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -38,13 +67,16 @@ class Rung:
 
     Attributes:
         domain: Where they hold; None: everywhere.
-        tangent: Part name to its bound [Pa]: ``A ⪯ a I`` for parts in stretches or volume ratio,
-            ``C ⪯ a P`` with P the projector on deviatoric or volumetric strain otherwise.
-        sampled: Part name to the largest value found by sampling, a lower bound [Pa].
+        tangent: Part name to its bound [Pa]. For ``strain`` and ``principal_strains`` a symmetric
+            6 x 6 matrix C0 in Mandel components and material axes, ``∂s/∂e ⪯ C0``; for
+            ``dilatation`` a number a, ``∂s/∂e ⪯ a P_vol``; for all other measures a number a,
+            ``∂P/∂F ⪯ a I``.
+        sampled: Part name to the largest value found by sampling, a lower bound: in [Pa], or for a
+            matrix C0 the largest generalised eigenvalue of the tangent against C0 [-].
     """
 
     domain: StretchDomain | None
-    tangent: Mapping[str, float]
+    tangent: Mapping[str, float | Matrix]
     sampled: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -57,8 +89,15 @@ class Bound:
 
     @property
     def value(self) -> float:
-        """The sum of the parts' bounds over the whole domain [Pa]."""
-        return sum(self.rungs[-1].tangent.values())
+        """The sum of the parts' largest stiffnesses over the whole domain [Pa]."""
+        return sum(map(largest_stiffness, self.rungs[-1].tangent.values()))
+
+
+def largest_stiffness(tangent: float | Matrix) -> float:
+    """Return the number, or the largest eigenvalue of the matrix [Pa]."""
+    if isinstance(tangent, tuple):
+        return float(np.linalg.eigvalsh(np.array(tangent))[-1])
+    return tangent
 
 
 @dataclass(frozen=True)
@@ -73,9 +112,23 @@ class Law(Protocol):
     """A constitutive law: a torch module whose parts are potentials, with a certified bound."""
 
     name: ClassVar[str]
-    parts: ClassVar[tuple[Part, ...]]
     array_names: ClassVar[tuple[str, ...]]
     provenance: Provenance
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The additive parts of the energy."""
+        ...
+
+    @property
+    def convex(self) -> bool:
+        """Whether every part is a convex function of its measure and that is a small strain."""
+        ...
+
+    @property
+    def isotropic(self) -> bool:
+        """Whether the law needs no material axes."""
+        ...
 
     def bound(self) -> Bound:
         """Return the certified bound of the tangent, computed from the stored arrays."""
@@ -103,3 +156,8 @@ class Law(Protocol):
             ValueError: An array is not admissible.
         """
         ...
+
+
+def is_small_strain(law: Law) -> bool:
+    """Tell whether all parts are in small strain, so that the bound holds at every state."""
+    return all(part.measure in SMALL_STRAIN for part in law.parts)

@@ -8,7 +8,8 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from lipmat.materials.law import Bound, Part, Provenance, Rung
+from lipmat.materials.law import Bound, Matrix, Part, Provenance, Rung
+from lipmat.materials.mandel import DEVIATORIC, as_matrix
 
 
 class LinearElastic(nn.Module):  # type: ignore[misc]  # torch is not followed
@@ -23,10 +24,8 @@ class LinearElastic(nn.Module):  # type: ignore[misc]  # torch is not followed
     """
 
     name: ClassVar[str] = "linear-elastic"
-    parts: ClassVar[tuple[Part, ...]] = (
-        Part("deviatoric", "strain"),
-        Part("volumetric", "dilatation", reduced=True),
-    )
+    parts = (Part("deviatoric", "strain"), Part("volumetric", "dilatation", reduced=True))
+    convex = isotropic = True
     array_names: ClassVar[tuple[str, ...]] = ("shear_modulus", "bulk_modulus")
 
     def __init__(self, young: float, poisson: float, provenance: Provenance | None = None) -> None:
@@ -53,11 +52,14 @@ class LinearElastic(nn.Module):  # type: ignore[misc]  # torch is not followed
     def bound(self) -> Bound:
         """Return C0 = 2 G P_dev + 3 K P_vol, which is the stiffness itself, everywhere."""
         margin = 1.0 + 1e-15
-        values = {
-            "deviatoric": 2.0 * float(self.shear_modulus) * margin,
-            "volumetric": 3.0 * float(self.bulk_modulus) * margin,
+        shear = 2.0 * float(self.shear_modulus) * margin
+        bulk = 3.0 * float(self.bulk_modulus) * margin
+        values: dict[str, float | Matrix] = {
+            "deviatoric": as_matrix(shear * DEVIATORIC),
+            "volumetric": bulk,
         }
-        return Bound("exact: the law is linear", (Rung(None, values, values),))
+        sampled = {"deviatoric": 1.0 / margin, "volumetric": bulk / margin}
+        return Bound("exact: the law is linear", (Rung(None, values, sampled),))
 
     def rest_moduli(self) -> tuple[float, float]:
         """Return bulk and shear modulus [Pa]."""

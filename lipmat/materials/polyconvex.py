@@ -40,10 +40,12 @@ class PolyconvexStretch(nn.Module):  # type: ignore[misc]  # torch is not follow
     """
 
     name: ClassVar[str] = "polyconvex-stretch"
-    parts: ClassVar[tuple[Part, ...]] = (
+    parts = (
         Part("distortional", "stretches"),
         Part("volumetric", "volume_ratio", reduced=True),
     )
+    convex = False
+    isotropic = True
     array_names: ClassVar[tuple[str, ...]] = (
         "stretch_knots",
         "stretch_tension",

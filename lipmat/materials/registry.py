@@ -9,9 +9,12 @@ from lipmat.errors import InputError, nearest
 from lipmat.materials.law import Law
 from lipmat.materials.linear import LinearElastic
 from lipmat.materials.polyconvex import PolyconvexStretch
+from lipmat.materials.pq import PQ
+from lipmat.materials.principal_values import PrincipalValues
+from lipmat.materials.ridge import Ridge
 
 LAWS: Mapping[str, type[Law]] = MappingProxyType(
-    {law.name: law for law in (PolyconvexStretch, LinearElastic)}
+    {law.name: law for law in (PolyconvexStretch, LinearElastic, PrincipalValues, PQ, Ridge)}
 )
 
 

@@ -79,6 +79,11 @@ def pair_quotients(stretches: Tensor, forces: Tensor, hessian: Tensor) -> tuple[
 
 def largest_tangent(potential: Potential, stretches: Tensor) -> Tensor:
     """Return the largest eigenvalue of ``A(F)`` at states (n, 3), shape (n,) [Pa]."""
-    hessian, differences, sums = tangent_eigenvalues(potential, stretches)
+    return largest_eigenvalue(stretches, *forces_and_hessian(potential, stretches))
+
+
+def largest_eigenvalue(stretches: Tensor, forces: Tensor, hessian: Tensor) -> Tensor:
+    """Return the same, shape (n,), from the derivatives of W in the stretches (n, 3), (n, 3, 3)."""
+    differences, sums = pair_quotients(stretches, forces, hessian)
     pairs = torch.maximum(differences.amax(1), sums.amax(1))
     return torch.maximum(torch.linalg.eigvalsh(hessian)[:, -1], pairs)

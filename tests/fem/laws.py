@@ -6,12 +6,24 @@ from functools import cache
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from lipmat.materials import pq as pq_law
+from lipmat.materials import principal_values, symmetry
+from lipmat.materials import ridge as ridge_law
 from lipmat.materials.domain import StretchDomain
+from lipmat.materials.law import Law
 from lipmat.materials.linear import LinearElastic
+from lipmat.materials.mandel import isotropic_stiffness
+from lipmat.materials.network import Kinematics
 from lipmat.materials.polyconvex import PolyconvexStretch
+from lipmat.materials.pq import PQ
+from lipmat.materials.principal_values import PrincipalValues
+from lipmat.materials.ridge import Ridge
 
 LAWS = ("rubber", "linear")
+STIFFNESS = (2.5e6, 0.77e6)
+"""3K and 2G of the learned small-strain laws [Pa]."""
 
 
 def polyconvex(knots: int = 8, bulk_modulus: float = 2e6, seed: int = 0) -> PolyconvexStretch:
@@ -29,6 +41,71 @@ def polyconvex(knots: int = 8, bulk_modulus: float = 2e6, seed: int = 0) -> Poly
     )
 
 
+def principal(
+    kinematics: Kinematics = "small", softening: bool = False, bulk_modulus: float = 2e5
+) -> PrincipalValues:
+    """Return an isotropic law of three units that yields by half within 2 % of strain."""
+    rng = np.random.default_rng(1)
+    directions = torch.from_numpy(rng.standard_normal((3, 3)))
+    knots, curvature = _splines(rng, 3, softening)
+    directions = principal_values.normalised(directions, curvature)
+    return PrincipalValues(directions, knots, curvature, bulk_modulus, STIFFNESS, kinematics)
+
+
+def pq(kinematics: Kinematics = "small", softening: bool = False, bulk_modulus: float = 2e5) -> PQ:
+    """Return an isotropic law of four units in p and q."""
+    rng = np.random.default_rng(2)
+    directions = torch.from_numpy(rng.standard_normal((4, 2)))
+    knots, curvature = _splines(rng, 4, softening)
+    directions = pq_law.normalised(directions, curvature)
+    return PQ(directions, knots, curvature, bulk_modulus, STIFFNESS, kinematics)
+
+
+def ridge(
+    group: symmetry.Symmetry = "orthotropic",
+    kinematics: Kinematics = "small",
+    softening: bool = False,
+    bulk_modulus: float = 2e5,
+) -> Ridge:
+    """Return an anisotropic law of two orbits of ridges and two group ridges."""
+    rng = np.random.default_rng(3)
+    images = symmetry.orbit(group, torch.from_numpy(rng.standard_normal((2, 6))))
+    knots, curvature = (
+        x.repeat_interleave(images.shape[1], 0) for x in _splines(rng, 2, softening)
+    )
+    forms = torch.from_numpy(rng.standard_normal((2, 6, 6)))
+    matrices = _roots(symmetry.average(group, forms.transpose(1, 2) @ forms))
+    group_knots = torch.linspace(0.0, 60.0, 4, dtype=torch.float64).repeat(2, 1)
+    group_curvature = torch.tensor([[1.0, 0.7, 0.4, 0.2], [1.0, 0.9, 0.5, 0.3]]).double()
+    directions, matrices = ridge_law.normalised(
+        images.flatten(0, 1), curvature, matrices, group_curvature
+    )
+    return Ridge(
+        directions,
+        knots,
+        curvature,
+        matrices,
+        group_knots,
+        group_curvature,
+        bulk_modulus,
+        isotropic_stiffness(*STIFFNESS),
+        group,
+        kinematics,
+    )
+
+
+def _splines(rng: np.random.Generator, units: int, softening: bool) -> tuple[Tensor, Tensor]:
+    """Return knots and curvature (units, 5), largest at 0; at last negative if softening."""
+    knots = np.array([-40.0, -12.0, 0.0, 9.0, 30.0]) * (0.8 + 0.4 * rng.random((units, 1)))
+    curvature = np.array([0.3, 0.6, 1.0, 0.5, -0.1 if softening else 0.2])
+    return torch.from_numpy(knots), torch.from_numpy(curvature).repeat(units, 1)
+
+
+def _roots(forms: Tensor) -> Tensor:
+    values, vectors = torch.linalg.eigh(forms)
+    return (vectors * values.clamp_min(0.0).sqrt().unsqueeze(-2)) @ vectors.transpose(-1, -2)
+
+
 @cache
 def rubber() -> PolyconvexStretch:
     """Return the law that most tests share, so that its bound is computed once."""
@@ -41,6 +118,6 @@ def steel_like() -> LinearElastic:
     return LinearElastic(1e6, 0.3)
 
 
-def law(name: str) -> PolyconvexStretch | LinearElastic:
+def law(name: str) -> Law:
     """Return ``rubber`` or ``linear``."""
     return rubber() if name == "rubber" else steel_like()

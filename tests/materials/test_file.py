@@ -178,7 +178,11 @@ def set_negative(description: dict[str, Any], arrays: Arrays) -> None:
 
 
 def lower_bound(description: dict[str, Any], arrays: Arrays) -> None:
-    description["bound"]["rungs"][-1]["tangent"]["deviatoric"] *= 1 - 3e-3
+    description["bound"]["rungs"][-1]["tangent"]["volumetric"] *= 1 - 3e-3
+
+
+def lower_stiffness(description: dict[str, Any], arrays: Arrays) -> None:
+    description["bound"]["rungs"][-1]["tangent"]["deviatoric"]["stiffness"][3][3] *= 1 - 3e-3
 
 
 def drop_rung(description: dict[str, Any], arrays: Arrays) -> None:
@@ -200,7 +204,8 @@ def set_nonsense(description: dict[str, Any], arrays: Arrays) -> None:
         (add_array, "found arrays bulk_modulus, density, shear_modulus, expected"),
         (set_float32, "array 'bulk_modulus': found torch.float32, expected torch.float64"),
         (set_negative, "shear_modulus: found -"),
-        (lower_bound, "bound rungs.0.tangent.deviatoric: found 524736"),
+        (lower_bound, "bound rungs.0.tangent.volumetric: found 205264"),
+        (lower_stiffness, "bound rungs.0.tangent.deviatoric.stiffness.3.3: found 524736"),
         (drop_rung, "bound rungs.0"),
         (set_nonsense, "'int' object is not iterable"),
     ],
