@@ -12,8 +12,8 @@ import numpy as np
 import ufl
 from numpy.typing import NDArray
 
-from lipmat.errors import InputError
-from lipmat.fem.forms import JIT, Integrals, MaterialForms, merged
+from lipmat.errors import InputError, nearest
+from lipmat.fem.forms import FORMULATIONS, JIT, Integrals, MaterialForms, merged
 from lipmat.fem.grid import Grid, box, read_grid
 from lipmat.fem.mpi import MPI
 from lipmat.materials.law import Law
@@ -24,16 +24,22 @@ from dolfinx import fem, la
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Material:
-    """A law with the density [kg/m^3] and the named region of the body that it fills.
+    """A law and where it is.
 
-    ``region`` None: the whole body.
+    Attributes:
+        law: The law.
+        density: Of the reference state [kg/m^3].
+        region: A named region; None: the whole body.
+        axes: Material axes of a law that is not isotropic, as orthonormal rows: (3, 3), or
+            (n, 3, 3) with one triple for each owned cell of the body.
     """
 
     law: Law
     density: float
     region: str | None = None
+    axes: NDArray[np.float64] | None = None
 
 
 class Body:
@@ -42,13 +48,26 @@ class Body:
     Args:
         grid: Mesh with named regions and groups.
         materials: One for the whole body, or one for each region; every cell must get one.
+        formulation: ``selective``: reduced parts of a law are integrated with one point on
+            hexahedra, against volumetric locking; ``full``: all parts with eight.
+
+    Attributes:
+        mass_factor: Factor on the density for inertia, one number for each cell (DG0); None: 1.
 
     Raises:
-        InputError: A density that is not positive, or regions that do not cover the body once.
+        InputError: A density that is not positive, regions that do not cover the body once, an
+            unknown formulation, or axes that are missing, superfluous or not orthonormal.
     """
 
-    def __init__(self, grid: Grid, materials: Sequence[Material]) -> None:
-        self.grid, self.materials = grid, tuple(materials)
+    def __init__(
+        self, grid: Grid, materials: Sequence[Material], formulation: str = FORMULATIONS[0]
+    ) -> None:
+        if formulation not in FORMULATIONS:
+            raise InputError(
+                f"formulation: found {formulation!r}, {nearest(formulation, FORMULATIONS)}"
+            )
+        self.grid, self.materials, self.formulation = grid, tuple(materials), formulation
+        self.mass_factor: fem.Function | None = None
         for m in self.materials:
             if not (np.isfinite(m.density) and m.density > 0):
                 raise InputError(f"density: found {m.density} kg/m^3, expected a positive number")
@@ -60,7 +79,8 @@ class Body:
         pairs = [(i, c) for i, c in enumerate(self.cells)]
         dx = ufl.Measure("dx", domain=self.mesh, subdomain_data=pairs)
         self.forms = [
-            MaterialForms(m.law, self.mesh, _Subdomain(dx, i)) for i, m in enumerate(self.materials)
+            MaterialForms(m.law, self.mesh, _Subdomain(dx, i), formulation, self._axes(m))
+            for i, m in enumerate(self.materials)
         ]
 
     @classmethod
@@ -88,6 +108,28 @@ class Body:
             return self.grid.region(material.region)
         return np.arange(self.mesh.topology.index_map(3).size_local, dtype=np.int32)
 
+    def _axes(self, material: Material) -> Any:
+        """Return a material's axes in UFL; None for an isotropic law."""
+        where = f"axes of {material.law.name!r}"
+        if material.law.isotropic:
+            if material.axes is not None:
+                raise InputError(f"{where}: found some, but the law is isotropic; remove them")
+            return None
+        if material.axes is None:
+            raise InputError(f"{where}: missing, expected material axes: the law is not isotropic")
+        axes = np.asarray(material.axes, dtype=np.float64)
+        owned = self.mesh.topology.index_map(3).size_local
+        if axes.shape not in ((3, 3), (owned, 3, 3)):
+            raise InputError(f"{where}: found shape {axes.shape}, expected (3, 3) or one per cell")
+        if not np.allclose(axes @ np.swapaxes(axes, -1, -2), np.eye(3), atol=1e-9):
+            raise InputError(f"{where}: found rows that are not orthonormal")
+        if axes.ndim == 2:
+            return fem.Constant(self.mesh, axes)
+        field = fem.Function(fem.functionspace(self.mesh, ("DG", 0, (3, 3))))
+        cells = field.function_space.dofmap.list[:owned, 0]
+        field.x.array.reshape(-1, 3, 3)[cells] = axes
+        return field
+
     def _check_cover(self) -> None:
         owned = self.mesh.topology.index_map(3).size_local
         counts = np.bincount(np.concatenate(self.cells), minlength=owned)
@@ -109,23 +151,45 @@ class Body:
         """Number of displacement components that this rank owns."""
         return int(self.space.dofmap.index_map.size_local * 3)
 
-    @cached_property
+    @property
     def mass(self) -> Array:
         """Row-sum lumped mass of every local displacement component, ghosts included [kg]."""
-        vector = fem.assemble_vector(fem.form(self.lumped_mass_form(self.space)))
+        return self.physical_mass if self.mass_factor is None else self._scaled_mass
+
+    @cached_property
+    def physical_mass(self) -> Array:
+        """The mass without the factor of mass scaling [kg]: what gravity acts on."""
+        return self._lumped(1.0)
+
+    @cached_property
+    def _scaled_mass(self) -> Array:
+        return self._lumped(self.mass_factor)
+
+    def _lumped(self, factor: Any) -> Array:
+        vector = fem.assemble_vector(fem.form(self._lumped_mass_form(self.space, factor)))
         vector.scatter_reverse(la.InsertMode.add)
         vector.scatter_forward()
         return np.array(vector.array)
+
+    def scale_mass(self, factor: Array) -> None:
+        """Scale the density for inertia; ``factor`` has one number for each owned cell [-]."""
+        field = fem.Function(fem.functionspace(self.mesh, ("DG", 0)))
+        field.x.array[field.function_space.dofmap.list[: len(factor), 0]] = factor
+        self.mass_factor = field
+        self.__dict__.pop("_scaled_mass", None)
 
     def lumped_mass_form(self, space: fem.FunctionSpace) -> Any:
         """Return the row-sum lumped mass ``int rho v`` of a first-order space, scalar or vector.
 
         It is the one lumping of the body: of its motion, of the bounding operator, of estimates.
         """
+        return self._lumped_mass_form(space, 1.0 if self.mass_factor is None else self.mass_factor)
+
+    def _lumped_mass_form(self, space: fem.FunctionSpace, factor: Any) -> Any:
         v = ufl.TestFunction(space)
         ones = fem.Constant(self.mesh, np.ones(v.ufl_shape))
         return sum(
-            m.density * ufl.inner(ones, v) * f.dx(metadata={"quadrature_degree": 3})
+            m.density * factor * ufl.inner(ones, v) * f.dx(metadata={"quadrature_degree": 3})
             for m, f in zip(self.materials, self.forms, strict=True)
         )
 
@@ -133,6 +197,24 @@ class Body:
         """Return the compiled internal force [N] of a displacement function."""
         v = ufl.TestFunction(self.space)
         return Assembler(merged(f.internal_force(u, v) for f in self.forms))
+
+    def viscous_force(self, increment: fem.Function, factor: float) -> Assembler:
+        """Return the compiled viscous force ``factor K0 increment`` [N].
+
+        K0 is the bounding operator of the certificate: the same forms and quadrature.
+
+        Args:
+            increment: Change of the displacement over a step [m].
+            factor: Of the viscosity [-].
+        """
+        v = ufl.TestFunction(self.space)
+        terms = []
+        for material, forms in zip(self.materials, self.forms, strict=True):
+            bounds = forms.bound_constants()
+            for name, bound in material.law.bound().rungs[-1].tangent.items():
+                bounds[name].value = factor * np.array(bound)
+            terms.append(forms.reference(increment, v, bounds))
+        return Assembler(merged(terms))
 
     def stored_energy(self, u: fem.Function) -> Summation:
         """Return the compiled stored energy [J] of a displacement function."""
@@ -150,22 +232,32 @@ class _Subdomain:
 
 
 class Assembler:
-    """Compiled linear forms of one coefficient, summed into a given vector.
+    """Compiled linear forms, summed into a given vector.
 
-    Constants are packed once; the coefficient is packed once for all quadratures of a call.
+    Constants are packed once; the coefficients once in a call for all forms that share them.
     """
 
     def __init__(self, integrals: Integrals) -> None:
         self.forms = [fem.form(form, jit_options=JIT) for form in integrals.values()]
         self.constants = [fem.pack_constants(form) for form in self.forms]
+        needs = [_coefficients_and_cells(form) for form in integrals.values()]
+        self._packed_like = [needs.index(need) for need in needs]
 
     def __call__(self, out: la.Vector) -> None:
         """Set ``out`` to the assembled vector; owned entries are summed over the ranks."""
         out.array[:] = 0.0
-        coefficients = fem.pack_coefficients(self.forms[0])
-        for form, constants in zip(self.forms, self.constants, strict=True):
-            fem.assemble_vector(out.array, form, constants=constants, coeffs=coefficients)
+        packed: list[Any] = []
+        for i, form in enumerate(self.forms):
+            like = self._packed_like[i]
+            packed.append(fem.pack_coefficients(form) if like == i else packed[like])
+            fem.assemble_vector(out.array, form, constants=self.constants[i], coeffs=packed[i])
         out.scatter_reverse(la.InsertMode.add)
+
+
+def _coefficients_and_cells(form: Any) -> tuple[Any, ...]:
+    """Return what the packed coefficients of a UFL form depend on."""
+    cells = {integral.subdomain_id() for integral in form.integrals()}
+    return tuple(form.coefficients()), cells
 
 
 class Summation:

@@ -20,13 +20,16 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal
 
 from lipmat.fem.body import Body
-from lipmat.fem.forms import is_gradient_bound, merged
+from lipmat.fem.forms import merged, suits_scalars
 from lipmat.fem.mpi import MPI
+from lipmat.materials.law import Matrix
 
 # isort: split
 from dolfinx import fem, la
 
 Array = NDArray[np.float64]
+Bounds = Sequence[Mapping[str, float | Matrix]]
+"""Bound of every part of every material [Pa]."""
 INERTIA_LIMIT = 60_000  # unknowns that a factorisation handles in a few seconds
 INERTIA_MARGIN = 5e-4  # of the eigenvalue: half of it of the step
 RANDOM_STEPS = 200
@@ -60,26 +63,30 @@ class ReferenceOperator:
 
     Args:
         body: The body.
+        contact: Stiffness of the walls at the owned displacement components [N/m]; None: no walls.
     """
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: Body, contact: Array | None = None) -> None:
         self.body = body
-        scalar = all(is_gradient_bound(m.law) for m in body.materials)
+        scalar = all(suits_scalars(m.law) for m in body.materials)
         mesh = body.mesh
         self.space = fem.functionspace(mesh, ("Lagrange", 1)) if scalar else body.space
-        self.weights = [
-            {p.name: fem.Constant(mesh, 1.0) for p in m.law.parts} for m in body.materials
-        ]
+        self.weights = [f.bound_constants() for f in body.forms]
         self.field = fem.Function(self.space)
         self._result = la.vector(self.space.dofmap.index_map, self.space.dofmap.bs)
         self.size = int(self.space.dofmap.index_map.size_global * self.space.dofmap.bs)
         self.owned = int(self.space.dofmap.index_map.size_local * self.space.dofmap.bs)
+        self.contact = np.zeros(self.owned)
+        """Stiffness of the walls at the owned unknowns [N/m]: a diagonal part of K0."""
+        if contact is not None:
+            nodal = contact.reshape(-1, 3).max(axis=1, initial=0.0)
+            self.contact = nodal if scalar else contact.copy()
 
-    def set_bounds(self, bounds: Sequence[Mapping[str, float]]) -> None:
+    def set_bounds(self, bounds: Bounds) -> None:
         """Set the bound of every part of every material [Pa]."""
         for weights, values in zip(self.weights, bounds, strict=True):
             for name, constant in weights.items():
-                constant.value = values[name]
+                constant.value = np.array(values[name])
 
     def _form(self, u: Any, v: Any, scale: Any = 1) -> dict[int, Any]:
         pairs = zip(self.body.forms, self.weights, strict=True)
@@ -113,7 +120,8 @@ class ReferenceOperator:
         for form in self._action:
             fem.assemble_vector(out, form)
         self._result.scatter_reverse(la.InsertMode.add)
-        return np.array(out[: self.owned])
+        total: Array = out[: self.owned] + self.contact * x
+        return total
 
     def is_below(self, theta: float) -> bool | None:
         """Prove ``lambda_max(M^-1 K0) < theta`` by the inertia of ``theta M - K0``.
@@ -135,7 +143,7 @@ class ReferenceOperator:
             a.axpy(1.0, more)
         a.scale(-1.0)
         diagonal = a.createVecLeft()
-        diagonal.setArray(theta * self.mass)
+        diagonal.setArray(theta * self.mass - self.contact)
         a.setDiagonal(a.getDiagonal() + diagonal)
         return _is_positive_definite(PETSc, a)
 
@@ -172,7 +180,7 @@ def _is_positive_definite(petsc: Any, matrix: Any) -> bool | None:
 
 
 def highest_frequency(
-    operator: ReferenceOperator, bounds: Sequence[Mapping[str, float]], seed: int = 0
+    operator: ReferenceOperator, bounds: Bounds, seed: int = 0
 ) -> HighestFrequency:
     """Return a guaranteed upper bound of the highest frequency of K0 over M.
 

@@ -1,12 +1,13 @@
-"""The usual estimates of the critical step, to be shown beside the certificate.
+"""The usual estimates of the critical step, to be shown beside the certificate, and cells' limits.
 
-Only ``element`` is a bound (Irons & Treharne, J. Strain Anal. 6 (1971)); ``edge_length``, the
-shortest edge over the wave speed, is what many codes take times a safety factor, and is none.
+``element`` (Irons & Treharne, J. Strain Anal. 6 (1971)) and ``collatz_wielandt`` are bounds;
+``edge_length``, the shortest edge over the wave speed, is what many codes take times a safety
+factor, and is none. All three are ``2 / omega``: without viscosity, linear stability.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,21 @@ import ufl
 from numpy.typing import NDArray
 
 from lipmat.fem.body import Body
-from lipmat.fem.forms import is_gradient_bound, merged
+from lipmat.fem.eigenvalue import Bounds
+from lipmat.fem.forms import merged, suits_scalars
 from lipmat.fem.mpi import MPI
 
 # isort: split
-from dolfinx import fem
+from dolfinx import fem, la
 
 Array = NDArray[np.float64]
 _CHUNK = 4096
+_COLLATZ_STEPS = 60
 
 
 def edge_length_estimate(body: Body) -> float:
     """Return the shortest edge over the wave speed of the law at rest [s], over all materials."""
-    edges = _shortest_edges(body)
+    edges = shortest_edges(body)
     value = np.inf
     for material, cells in zip(body.materials, body.cells, strict=True):
         bulk, shear = material.law.rest_moduli()
@@ -35,7 +38,8 @@ def edge_length_estimate(body: Body) -> float:
     return float(body.comm.allreduce(value, op=MPI.MIN))
 
 
-def _shortest_edges(body: Body) -> Array:
+def shortest_edges(body: Body) -> Array:
+    """Return the shortest edge of each owned cell [m]."""
     mesh = body.mesh
     corners = mesh.geometry.x[mesh.geometry.dofmap]
     pairs = {
@@ -50,37 +54,87 @@ def _shortest_edges(body: Body) -> Array:
     return out
 
 
-def element_estimate(body: Body, bounds: Sequence[Mapping[str, float]]) -> float:
-    """Return 2 over the highest frequency of any single cell under the bounds [s].
+def element_estimate(body: Body, bounds: Bounds) -> float:
+    """Return 2 over the highest frequency of any single cell under the bounds [s]."""
+    largest = float(cell_limits(body, bounds).max(initial=0.0))
+    return 2.0 / float(body.comm.allreduce(largest, op=MPI.MAX))
 
-    Cells are uncoupled by a discontinuous space of the same shape functions, so forms, quadrature
-    and lumping are those of the body.
+
+def cell_limits(body: Body, bounds: Bounds) -> Array:
+    """Return the highest frequency of each owned cell by itself under the bounds [rad/s].
+
+    The largest of them bounds the body's. Cells are uncoupled by a discontinuous space of the same
+    shape functions, so forms, quadrature and lumping are those of the body.
+
+    Args:
+        body: The body.
+        bounds: Bound of every part of every material [Pa].
     """
-    scalar = all(is_gradient_bound(m.law) for m in body.materials)
-    shape = ("DG", 1) if scalar else ("DG", 1, (3,))
+    shape = ("DG", 1) if _is_scalar(body) else ("DG", 1, (3,))
     space = fem.functionspace(body.mesh, shape)
-    u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
-    pairs = zip(body.forms, bounds, strict=True)
-    stiffness = merged(f.reference(u, v, values) for f, values in pairs)
     lumped = fem.assemble_vector(fem.form(body.lumped_mass_form(space))).array
-    matrices = [fem.assemble_matrix(fem.form(k)) for k in stiffness.values()]
-    largest = _largest(space, [m.to_scipy().tocsr() for m in matrices], lumped)
-    return float(2.0 / np.sqrt(body.comm.allreduce(largest, op=MPI.MAX)))
+    return _frequencies(space, _stiffness(body, space, bounds), lumped)
 
 
-def _largest(space: fem.FunctionSpace, matrices: Sequence[Any], lumped: Array) -> float:
-    """Return the largest eigenvalue of all diagonal blocks ``K_e x = w^2 M_e x``."""
+def collatz_wielandt_estimate(body: Body, bounds: Bounds) -> float:
+    """Return 2 over a bound of the highest frequency from the sizes of K0's entries [s].
+
+    With ``S = M^{-1/2} K0 M^{-1/2}`` and any positive x, ``lambda_max(S) <= max_i (|S| x)_i / x_i``
+    (Collatz, Math. Z. 48 (1942); Wielandt, Math. Z. 52 (1950)); x comes from a power iteration on
+    ``|S|``. Ranks add the sizes of their own parts, which can only raise the bound.
+    """
+    space = fem.functionspace(body.mesh, ("Lagrange", 1)) if _is_scalar(body) else body.space
+    entries = abs(sum(_stiffness(body, space, bounds)))
+    mass = la.vector(space.dofmap.index_map, space.dofmap.bs)
+    fem.assemble_vector(mass.array, fem.form(body.lumped_mass_form(space)))
+    mass.scatter_reverse(la.InsertMode.add)
+    mass.scatter_forward()
+    scale = 1.0 / np.sqrt(mass.array)
+    x = la.vector(space.dofmap.index_map, space.dofmap.bs)
+    x.array[:] = 1.0
+    owned = space.dofmap.index_map.size_local * space.dofmap.bs
+    bound = np.inf
+    for _ in range(_COLLATZ_STEPS):
+        before = x.array[:owned].copy()
+        x.array[:] = scale * (entries @ (scale * x.array))
+        x.scatter_reverse(la.InsertMode.add)
+        largest = float((x.array[:owned] / before).max(initial=0.0))
+        bound = min(bound, body.comm.allreduce(largest, op=MPI.MAX))
+        x.array[:owned] = np.maximum(x.array[:owned] / bound, 1e-12 * before)
+        x.scatter_forward()
+    return float(2.0 / np.sqrt(bound))
+
+
+def _is_scalar(body: Body) -> bool:
+    return all(suits_scalars(m.law) for m in body.materials)
+
+
+def _stiffness(body: Body, space: fem.FunctionSpace, bounds: Bounds) -> list[Any]:
+    """Return this rank's part of K0 in a space, one matrix for each quadrature."""
+    u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
+    terms = []
+    for forms, values in zip(body.forms, bounds, strict=True):
+        weights = forms.bound_constants()
+        for name, constant in weights.items():
+            constant.value = np.array(values[name])
+        terms.append(forms.reference(u, v, weights))
+    matrices = [fem.assemble_matrix(fem.form(k)) for k in merged(terms).values()]
+    return [m.to_scipy().tocsr() for m in matrices]
+
+
+def _frequencies(space: fem.FunctionSpace, matrices: Sequence[Any], lumped: Array) -> Array:
+    """Return the square root of the largest eigenvalue of each ``K_e x = w^2 M_e x``."""
     bs = space.dofmap.bs
     blocks = space.dofmap.list[:, :, None] * bs + np.arange(bs)
     dofs = blocks.reshape(len(blocks), -1)
-    largest = 0.0
+    out = np.zeros(len(dofs))
     for start in range(0, len(dofs), _CHUNK):
         rows = dofs[start : start + _CHUNK]
         k = sum(_block_diagonal(m, rows) for m in matrices)
         scale = 1.0 / np.sqrt(lumped[rows])
         whitened = scale[:, :, None] * k * scale[:, None, :]
-        largest = max(largest, float(np.linalg.eigvalsh(whitened)[:, -1].max()))
-    return largest
+        out[start : start + _CHUNK] = np.sqrt(np.linalg.eigvalsh(whitened)[:, -1])
+    return out
 
 
 def _block_diagonal(matrix: Any, rows: NDArray[np.int64]) -> Array:

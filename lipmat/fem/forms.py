@@ -6,7 +6,7 @@ the internal force by construction, as the theory asks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,16 +14,16 @@ import ufl
 from numpy.typing import NDArray
 from torch import nn
 
-from lipmat.fem.lift import ARGUMENTS_OF, STRESS_OF, principal_stretches
+from lipmat.fem.lift import arguments_of, principal_stretches, strain_vector, stress_of
 from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
 from lipmat.fem.trace import energy_in_ufl, gradient_in_ufl
-from lipmat.materials.law import Law, Part
+from lipmat.materials.law import SMALL_STRAIN, Law, Part
 
 # isort: split
 from dolfinx import fem, mesh
 
 JIT = {"cffi_extra_compile_args": ["-O3", "-march=native", "-ffast-math"]}
-GRADIENT_MEASURES = ("stretches", "volume_ratio")
+FORMULATIONS = ("selective", "full")
 FULL_DEGREE = {"hexahedron": 2, "tetrahedron": 1}
 REDUCED_DEGREE = {"hexahedron": 1, "tetrahedron": 1}
 
@@ -39,9 +39,13 @@ class Measure(Protocol):
         ...
 
 
-def quadrature_degree(part: Part, cell: str) -> int:
-    """Return the quadrature of a part: eight points or, if reduced, one on a hexahedron."""
-    return (REDUCED_DEGREE if part.reduced else FULL_DEGREE)[cell]
+def quadrature_degree(part: Part, cell: str, formulation: str) -> int:
+    """Return the quadrature of a part.
+
+    On a hexahedron eight points or, if the part is reduced and the formulation ``selective``, one.
+    """
+    reduced = part.reduced and formulation == "selective"
+    return (REDUCED_DEGREE if reduced else FULL_DEGREE)[cell]
 
 
 def merged(integrals: Iterable[Integrals]) -> Integrals:
@@ -64,42 +68,59 @@ class MaterialForms:
         law: The law; a torch module.
         domain: The mesh.
         dx: Measure over the material's cells.
+        formulation: ``selective`` or ``full``.
+        axes: UFL tensor whose rows are the material axes; None for an isotropic law.
     """
 
-    def __init__(self, law: Law, domain: mesh.Mesh, dx: Measure) -> None:
+    def __init__(
+        self,
+        law: Law,
+        domain: mesh.Mesh,
+        dx: Measure,
+        formulation: str = FORMULATIONS[0],
+        axes: Any = None,
+    ) -> None:
         assert isinstance(law, nn.Module)
-        self.law, self.mesh, self.dx = law, domain, dx
-        self.cell = str(domain.topology.cell_name())
+        self.law, self.mesh, self.dx, self.axes = law, domain, dx, axes
+        cell = str(domain.topology.cell_name())
+        self.degrees = [quadrature_degree(part, cell, formulation) for part in law.parts]
 
     def _constant(self, values: NDArray[np.float64]) -> Any:
         return fem.Constant(self.mesh, values)
 
+    def _sum(self, integrand: Callable[[Part], Any]) -> Integrals:
+        """Return the integrals over the parts, each by its quadrature."""
+        return merged(
+            {degree: integrand(part) * self.dx(metadata={"quadrature_degree": degree})}
+            for part, degree in zip(self.law.parts, self.degrees, strict=True)
+        )
+
     def internal_force(self, u: fem.Function, v: Any) -> Integrals:
         """Return the virtual work ``sum_parts int P : grad v`` of the displacement u."""
-        f = ufl.Identity(3) + ufl.grad(u)
-        out: Integrals = {}
-        for part in self.law.parts:
+        h = ufl.grad(u)
 
-            def forces(x: Any, name: str = part.name) -> list[Any]:
-                return gradient_in_ufl(self.law, name, x, self._constant)
+        def work(part: Part) -> Any:
+            def forces(x: Any) -> list[Any]:
+                return gradient_in_ufl(self.law, part.name, x, self._constant)
 
-            stress = STRESS_OF[part.measure](f, forces)
-            self._add(out, part, ufl.inner(stress, ufl.grad(v)))
-        return out
+            return ufl.inner(stress_of(part.measure, h, forces, self.axes), ufl.grad(v))
+
+        return self._sum(work)
 
     def stored_energy(self, u: fem.Function) -> Integrals:
         """Return the stored energy ``sum_parts int W``, by the quadrature of the force."""
-        out: Integrals = {}
-        for part in self.law.parts:
-            x = ARGUMENTS_OF[part.measure](ufl.Identity(3) + ufl.grad(u))
-            energy = energy_in_ufl(self.law, part.name, x, self._constant)
-            self._add(out, part, energy)
-        return out
+        h = ufl.grad(u)
 
-    def _add(self, out: Integrals, part: Part, integrand: Any) -> None:
-        degree = quadrature_degree(part, self.cell)
-        term = integrand * self.dx(metadata={"quadrature_degree": degree})
-        out[degree] = out[degree] + term if degree in out else term
+        def energy(part: Part) -> Any:
+            x = arguments_of(part.measure, h, self.axes)
+            return energy_in_ufl(self.law, part.name, x, self._constant)
+
+        return self._sum(energy)
+
+    def bound_constants(self) -> dict[str, fem.Constant]:
+        """Return a constant of the right shape for the bound of every part."""
+        shapes = {p.name: (6, 6) if is_matrix_bound(p) else () for p in self.law.parts}
+        return {name: fem.Constant(self.mesh, np.ones(shape)) for name, shape in shapes.items()}
 
     def reference(self, u: Any, v: Any, weights: Mapping[str, Any], scale: Any = 1) -> Integrals:
         """Return the bounding operator K0: ``sum_parts a_part int grad u : grad v`` or its like.
@@ -107,29 +128,36 @@ class MaterialForms:
         Args:
             u: Trial or known function; scalar functions serve where all parts bound ``A ⪯ a I``.
             v: Test function.
-            weights: Bound a of each part.
+            weights: Bound of each part, of the shape of :meth:`bound_constants`.
             scale: A factor inside the integral, for shares of cells.
         """
-        out: Integrals = {}
-        for part in self.law.parts:
-            self._add(out, part, scale * weights[part.name] * _reference_density(part, u, v))
-        return out
+        return self._sum(lambda part: scale * self._reference(part, weights[part.name], u, v))
+
+    def _reference(self, part: Part, bound: Any, u: Any, v: Any) -> Any:
+        if is_gradient_bound(part):
+            return bound * ufl.inner(ufl.grad(u), ufl.grad(v))
+        if part.measure == "dilatation":
+            return bound * ufl.div(u) * ufl.div(v) / 3
+        e, d = (ufl.as_vector(strain_vector(ufl.grad(w), self.axes)) for w in (u, v))
+        return ufl.inner(bound * e, d)
 
     def state(self, u: fem.Function) -> Any:
         """Return (largest stretch, smallest stretch, volume ratio) as a UFL vector."""
-        f = ufl.Identity(3) + ufl.grad(u)
-        stretch = principal_stretches(f)
-        return ufl.as_vector([stretch[0], stretch[2], ufl.det(f)])
+        h = ufl.grad(u)
+        stretch = principal_stretches(h)
+        return ufl.as_vector([stretch[0], stretch[2], ufl.det(ufl.Identity(3) + h)])
 
 
-def _reference_density(part: Part, u: Any, v: Any) -> Any:
-    if part.measure in GRADIENT_MEASURES:
-        return ufl.inner(ufl.grad(u), ufl.grad(v))
-    e, d = (ufl.sym(ufl.grad(w)) for w in (u, v))
-    volume = ufl.tr(e) * ufl.tr(d) / 3
-    return volume if part.measure == "dilatation" else ufl.inner(e, d) - volume
+def is_gradient_bound(part: Part) -> bool:
+    """Tell whether a part's bound is a multiple of ``grad : grad``."""
+    return part.measure not in SMALL_STRAIN
 
 
-def is_gradient_bound(law: Law) -> bool:
-    """Tell whether the law's bound is a multiple of ``grad : grad``, so that scalars suffice."""
-    return all(part.measure in GRADIENT_MEASURES for part in law.parts)
+def is_matrix_bound(part: Part) -> bool:
+    """Tell whether a part's bound is a matrix of the six strain components."""
+    return part.measure in SMALL_STRAIN and part.measure != "dilatation"
+
+
+def suits_scalars(law: Law) -> bool:
+    """Tell whether scalar functions suffice for the bounding operator of a law."""
+    return all(is_gradient_bound(part) for part in law.parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +33,21 @@ class Grid:
         groups: Local numbers of the boundary facets in each named surface group. A boundary facet
             is on one rank only, the one that owns its cell.
         name: The file, or the box, for messages.
+        fields: Data of the owned cells by name, three or six numbers for each.
     """
 
     mesh: dmesh.Mesh
     regions: Mapping[str, NDArray[np.int32]]
     groups: Mapping[str, NDArray[np.int32]]
     name: str
+    fields: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def centres(self) -> NDArray[np.float64]:
+        """Return the centre of each owned cell, shape (n, 3) [m]."""
+        geometry = self.mesh.geometry
+        owned = self.mesh.topology.index_map(3).size_local
+        centres: NDArray[np.float64] = geometry.x[geometry.dofmap[:owned]].mean(axis=1)
+        return centres
 
     def region(self, name: str) -> NDArray[np.int32]:
         """Return the owned cells of a named region; raise InputError if there is no such region."""
@@ -96,8 +105,8 @@ def read_grid(path: str | Path, comm: MPI.Intracomm = MPI.COMM_WORLD) -> Grid:
     """
     file = only_root(comm, read_mesh_file, Path(path))
     mesh = _distribute(comm, file)
-    named = None if file is None else (file.regions, file.faces, file.nodes)
-    regions, faces, nodes = comm.bcast(named)
+    named = None if file is None else (file.regions, file.faces, file.nodes, file.fields)
+    regions, faces, nodes, fields = comm.bcast(named)
     facets, corners = _boundary(mesh)
     owned = mesh.topology.index_map(mesh.topology.dim).size_local
     original = mesh.topology.original_cell_index[:owned]
@@ -113,6 +122,7 @@ def read_grid(path: str | Path, comm: MPI.Intracomm = MPI.COMM_WORLD) -> Grid:
         },
         groups={name: ids for name, ids in groups.items() if comm.allreduce(len(ids))},
         name=str(path),
+        fields={name: values[original] for name, values in fields.items()},
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lipmat.fem.body import Array, Body
-from lipmat.fem.forms import JIT, quadrature_degree
+from lipmat.fem.forms import JIT
 from lipmat.fem.outcome import Outcome
 from lipmat.fem.step import Rungs, StepControl
 
@@ -17,6 +19,7 @@ import basix
 from dolfinx import fem
 
 CALM_CHECKS = 10
+VOLUMETRIC = ("volume_ratio", "dilatation", "log_dilatation")
 
 
 @dataclass(frozen=True)
@@ -76,8 +79,8 @@ class Guard:
     def __init__(self, body: Body, displacement: fem.Function, control: StepControl) -> None:
         self.body, self.control = body, control
         cell = str(body.mesh.topology.cell_name())
-        parts = [(p, quadrature_degree(p, cell)) for m in body.materials for p in m.law.parts]
-        volumetric = {d for p, d in parts if p.measure in ("volume_ratio", "dilatation")}
+        parts = [pair for f in body.forms for pair in zip(f.law.parts, f.degrees, strict=True)]
+        volumetric = {d for p, d in parts if p.measure in VOLUMETRIC}
         kind = getattr(basix.CellType, cell)
         rules = {d: basix.make_quadrature(kind, d)[0] for d in sorted({d for _, d in parts})}
         points = np.vstack(list(rules.values()))
@@ -124,6 +127,19 @@ class Guard:
         extremes = [min(found) for found in zip(*ranks, strict=True)]
         a, b, c, d = (np.nan if bad else s * v for s, (v, _) in zip(signs, extremes, strict=True))
         return State(a, b, c, d, tuple(cell for _, cell in extremes))
+
+    def state(self) -> dict[str, Any]:
+        """Return what a restart needs, before :meth:`check`, as JSON values."""
+        latest = [None if state is None else asdict(state) for state in self.latest]
+        return {"time": self._time, "calm": list(self._calm), "latest": latest}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Return to what :meth:`state` gave."""
+        self._time, self._calm = state["time"], list(state["calm"])
+        self.latest = [
+            None if found is None else State(**found | {"cells": tuple(found["cells"])})
+            for found in state["latest"]
+        ]
 
     def check(self, rungs: Rungs, time: float, interval: float) -> Verdict:
         """Judge the present state.

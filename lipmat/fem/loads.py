@@ -1,4 +1,4 @@
-"""Boundary conditions and loads: prescribed motion, traction, pressure, gravity, time curves."""
+"""Boundary conditions and loads: prescribed motion, tractions, pressure, gravity, time curves."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import ufl
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lipmat.errors import InputError
 from lipmat.fem.body import Array, Assembler, Body
 from lipmat.fem.lift import cofactor
 from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
+from lipmat.fem.surface import nodal_areas, surface
+from lipmat.fem.wall import Wall
 
 # isort: split
 from dolfinx import fem, la
@@ -52,6 +54,22 @@ class Traction:
 
 
 @dataclass(frozen=True)
+class TractionField:
+    """Force per reference area [Pa] that varies over a surface group and in time.
+
+    Attributes:
+        on: Name of the group.
+        field: Function of reference points (3, n) [m] and a time [s] to tractions (3, n). Each
+            node takes the value at its place times its area ``int v ds``.
+        curve: Factor over time [s].
+    """
+
+    on: str
+    field: Callable[[Array, float], ArrayLike]
+    curve: Curve = constant
+
+
+@dataclass(frozen=True)
 class Pressure:
     """Pressure [Pa] against the outward normal of the deformed surface group.
 
@@ -71,7 +89,7 @@ class Gravity:
     curve: Curve = constant
 
 
-Load = Motion | Traction | Pressure | Gravity
+Load = Motion | Traction | TractionField | Pressure | Gravity | Wall
 
 
 class ExternalForce:
@@ -80,22 +98,28 @@ class ExternalForce:
     Args:
         body: The body.
         u: Its displacement; pressure follows it.
-        loads: Those that are forces are taken.
+        loads: Those that are forces are taken; walls are the integrator's.
+
+    Raises:
+        InputError: An unknown group, or a field of tractions that is not finite at time zero.
     """
 
     def __init__(self, body: Body, u: fem.Function, loads: Sequence[Load]) -> None:
         self._dead: list[tuple[Array, Curve]] = []
         self._follower: list[tuple[Assembler, Curve]] = []
+        self._fields: list[_NodalTraction] = []
         self._owned = body.owned
         self._work = la.vector(body.space.dofmap.index_map, 3)
         for load in loads:
             if isinstance(load, Gravity):
                 nodes = body.owned // 3
                 self._dead.append(
-                    (body.mass[: body.owned] * np.tile(load.values, nodes), load.curve)
+                    (body.physical_mass[: body.owned] * np.tile(load.values, nodes), load.curve)
                 )
             elif isinstance(load, Traction):
                 self._dead.append((self._traction(body, load), load.curve))
+            elif isinstance(load, TractionField):
+                self._fields.append(_NodalTraction(body, load))
             elif isinstance(load, Pressure):
                 self._follower.append((_pressure_form(body, u, load), load.curve))
 
@@ -108,7 +132,7 @@ class ExternalForce:
     @property
     def present(self) -> bool:
         """Whether there is any force."""
-        return bool(self._dead or self._follower)
+        return bool(self._dead or self._follower or self._fields)
 
     def __call__(self, time: float, out: Array) -> None:
         """Set ``out`` (owned components) to the force at a time [N]."""
@@ -118,16 +142,31 @@ class ExternalForce:
         for assemble, curve in self._follower:
             assemble(self._work)
             out += curve(time) * self._work.array[: self._owned]
+        for field in self._fields:
+            field.add(time, out)
 
 
-def surface(body: Body, group: str) -> object:
-    """Return the measure over a surface group."""
-    facets = body.grid.group(group)
-    entities = fem.compute_integration_domains(
-        fem.IntegralType.exterior_facet, body.mesh.topology, facets
-    )
-    ds = ufl.Measure("ds", domain=body.mesh, subdomain_data=[(1, entities)])
-    return ds(1, metadata={"quadrature_degree": 2})
+class _NodalTraction:
+    """A field of tractions at the nodes of its group."""
+
+    def __init__(self, body: Body, load: TractionField) -> None:
+        areas = nodal_areas(body, load.on)
+        self._nodes = np.flatnonzero(areas > 0.0)
+        self._areas = areas[self._nodes, None]
+        places = body.space.tabulate_dof_coordinates()[self._nodes]
+        self._places, self._load = np.ascontiguousarray(places.T), load
+        start = np.asarray(load.field(self._places, 0.0), dtype=np.float64)
+        good = start.shape == self._places.shape and bool(np.isfinite(start).all())
+        if body.comm.allreduce(int(not good)):
+            raise InputError(
+                f"traction field on {load.on!r}: found values at time zero that are not finite "
+                "vectors [Pa], expected three finite numbers at each node"
+            )
+
+    def add(self, time: float, out: Array) -> None:
+        """Add the forces at a time to the owned components [N]."""
+        values = np.asarray(self._load.field(self._places, time), dtype=np.float64).T
+        out.reshape(-1, 3)[self._nodes] += self._load.curve(time) * self._areas * values
 
 
 def _pressure_form(body: Body, u: fem.Function, load: Pressure) -> Assembler:

@@ -35,6 +35,7 @@ class MeshFile:
         regions: Cells of each named volume group.
         faces: Nodes of each face of a named surface group, shape (k, 4) or (k, 3).
         nodes: Nodes of each named set of nodes.
+        fields: Named data of the cells with three or six numbers for each, shape (m, 3) or (m, 6).
     """
 
     cell: str
@@ -43,6 +44,7 @@ class MeshFile:
     regions: Mapping[str, NDArray[np.int64]]
     faces: Mapping[str, NDArray[np.int64]]
     nodes: Mapping[str, NDArray[np.int64]]
+    fields: Mapping[str, NDArray[np.float64]]
 
 
 def read_mesh_file(path: Path) -> MeshFile:
@@ -76,7 +78,19 @@ def read_mesh_file(path: Path) -> MeshFile:
         regions={name: ids for name, ids in regions.items() if len(ids)},
         faces={name: rows for name, rows in faces.items() if len(rows)},
         nodes={name: number[np.asarray(ids, dtype=int)] for name, ids in raw.point_sets.items()},
+        fields=_fields(raw, cell),
     )
+
+
+def _fields(raw: meshio.Mesh, cell: str) -> dict[str, NDArray[np.float64]]:
+    """Return the cell data that can be one direction or two."""
+    fields = {}
+    for name, blocks in raw.cell_data.items():
+        pairs = zip(raw.cells, blocks, strict=True)
+        found = [np.asarray(data) for block, data in pairs if block.type == cell]
+        if all(data.ndim == 2 and data.shape[1] in (3, 6) for data in found):
+            fields[name] = np.concatenate(found).astype(np.float64)
+    return fields
 
 
 def _read(path: Path) -> meshio.Mesh:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,10 +16,12 @@ import numpy as np
 
 import lipmat
 from lipmat.fem.body import Array, Body
+from lipmat.fem.files import replace_file, sync_to_disk
 from lipmat.fem.mpi import only_root
-from lipmat.fem.outcome import Outcome
+from lipmat.fem.order import node_dofs
+from lipmat.fem.outcome import Ending, Outcome
 from lipmat.fem.step import Step
-from lipmat.fem.vtkhdf import FieldFile, node_dofs
+from lipmat.fem.vtkhdf import FieldFile
 
 # isort: split
 import dolfinx
@@ -29,12 +31,16 @@ COLUMNS = (
     "step [s]",
     "kinetic_energy [J]",
     "stored_energy [J]",
+    "viscous_dissipation [J]",
+    "contact_energy [J]",
     "external_work [J]",
     "energy_error [-]",
     "stretch_max [-]",
     "stretch_min [-]",
     "volume_ratio_min [-]",
 )
+RESTART = "restart.npz"
+STALE = (RESTART, "summary.json", "run.png", "energy.png", "movie.mp4")
 
 
 @dataclass(frozen=True)
@@ -71,14 +77,23 @@ class Recorder:
         body: The body.
         folder: Folder to write to, made if it is missing; None: keep the history in memory only.
         probes: Points whose nearest node's displacement goes into the history, (m, 3) [m].
+        kept: History to go on from, shape (n, columns); the fields of its times are kept too. None:
+            begin anew, and remove what an earlier run left.
+
+    Attributes:
+        columns: Names of the history's columns.
     """
 
     def __init__(
-        self, body: Body, folder: str | Path | None, probes: Sequence[Sequence[float]] = ()
+        self,
+        body: Body,
+        folder: str | Path | None,
+        probes: Sequence[Sequence[float]] = (),
+        kept: Array | None = None,
     ) -> None:
         self.body = body
         self.folder = None if folder is None else Path(folder)
-        self._rows: list[list[float]] = []
+        self._rows: list[list[float]] = [] if kept is None else kept.tolist()
         self._probes = [_nearest_node(body, np.array(p)) for p in probes]
         names = [f"probe_{i + 1}_{a} [m]" for i in range(len(probes)) for a in "xyz"]
         self.columns = (*COLUMNS, *names)
@@ -86,9 +101,33 @@ class Recorder:
         self._csv: Any = None
         self._nodes = node_dofs(body.space)
         if self.folder is not None:
-            self._csv = only_root(body.comm, _open_csv, self.folder, self.columns)
-            path = self.folder / "fields.vtkhdf"
-            self._fields = FieldFile(path, body.mesh, ("displacement", "velocity"), {"stretch": 1})
+            self._open(self.folder, None if kept is None else len(kept))
+
+    def _open(self, folder: Path, kept: int | None) -> None:
+        if kept is None:
+            only_root(self.body.comm, _make_room, folder, STALE)
+        fields = ("displacement", "velocity")
+        path = folder / "fields.vtkhdf"
+        self._fields = FieldFile(path, self.body.mesh, fields, {"stretch": 1}, kept)
+        if kept is not None:
+            only_root(self.body.comm, _make_room, folder, [n for n in STALE if n != RESTART])
+        self._csv = only_root(self.body.comm, _open_csv, folder, self.columns, self._rows)
+
+    @property
+    def count(self) -> int:
+        """Number of rows of the history so far, and of times in the file of fields."""
+        return len(self._rows)
+
+    def rows(self, count: int) -> Array:
+        """Return the first rows of the history, shape (count, columns)."""
+        return np.array(self._rows[:count]).reshape(count, len(self.columns))
+
+    def sync(self) -> None:
+        """Wait until all records are on the disk."""
+        if self._fields is not None:
+            self._fields.sync()
+        if self.folder is not None:
+            only_root(self.body.comm, sync_to_disk, self.folder / "history.csv")
 
     def add_history(self, values: Sequence[float], displacement: Array) -> None:
         """Append a row: the values of COLUMNS, then the probes' displacements."""
@@ -98,7 +137,7 @@ class Recorder:
 
     def _write_row(self, row: Sequence[float]) -> None:
         if self._csv is not None:
-            csv.writer(self._csv).writerow(f"{v:.9g}" for v in row)
+            csv.writer(self._csv).writerow(_printed(row))
             self._csv.flush()
 
     def _probe_values(self, displacement: Array) -> list[float]:
@@ -119,9 +158,7 @@ class Recorder:
         }
         self._fields.append(time, point, {"stretch": stretch})
 
-    def finish(
-        self, outcome: Outcome, message: str, summary: dict[str, Any], displacement: Array
-    ) -> Record:
+    def finish(self, ending: Ending, summary: dict[str, Any], displacement: Array) -> Record:
         """Write ``summary.json``, close the files and return the record."""
         if self._fields is not None:
             self._fields.close()
@@ -129,31 +166,38 @@ class Recorder:
             self._csv.close()
         if self.folder is not None:
             only_root(self.body.comm, write_json, self.folder / "summary.json", summary)
-        rows = np.array(self._rows).reshape(len(self._rows), len(self.columns))
+        rows = self.rows(self.count)
         history = {name: rows[:, i] for i, name in enumerate(self.columns)}
         nodal = displacement.reshape(-1, 3).copy()
-        return Record(outcome, message, summary, history, nodal, self.folder)
+        return Record(ending.outcome, ending.message, summary, history, nodal, self.folder)
 
 
-def _open_csv(folder: Path, columns: Sequence[str]) -> Any:
-    """Start the history; what an earlier run left and this one has yet to write goes."""
+def _make_room(folder: Path, stale: Sequence[str]) -> None:
+    """Make the folder; what an earlier run left and this one has yet to write goes."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("summary.json", "run.png", "energy.png", "movie.mp4"):
+    for name in stale:
         (folder / name).unlink(missing_ok=True)
-    file = (folder / "history.csv").open("w", newline="")
-    csv.writer(file).writerow(columns)
-    file.flush()
-    return file
+
+
+def _open_csv(folder: Path, columns: Sequence[str], rows: Sequence[Sequence[float]]) -> Any:
+    """Replace the history by one with these rows, and open it to append."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows([columns, *map(_printed, rows)])
+    replace_file(folder / "history.csv", text.getvalue().encode())
+    return (folder / "history.csv").open("a", newline="")
+
+
+def _printed(row: Sequence[float]) -> list[str]:
+    return [f"{value:.9g}" for value in row]
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file that is whole at every moment: beside it first, then in its place.
+    """Write a JSON file that is whole at every moment.
 
     Numbers that are not finite become null: JSON has none.
     """
-    beside = path.with_suffix(".part")
-    beside.write_text(json.dumps(_finite(content), indent=2, allow_nan=False) + "\n")
-    os.replace(beside, path)
+    text = json.dumps(_finite(content), indent=2, allow_nan=False) + "\n"
+    replace_file(path, text.encode())
 
 
 def _finite(value: Any) -> Any:
@@ -165,12 +209,17 @@ def _finite(value: Any) -> Any:
 
 
 def _nearest_node(body: Body, point: Array) -> tuple[int, int]:
-    """Return the rank and local block of the node nearest to a point [m]."""
-    x = body.space.tabulate_dof_coordinates()[: body.owned // 3]
-    distance = np.linalg.norm(x - point, axis=1) if len(x) else np.array([np.inf])
-    local = int(np.argmin(distance))
-    _, rank = min((d, r) for r, d in enumerate(body.comm.allgather(float(distance[local]))))
-    return rank, local
+    """Return the rank and local block of the node nearest to a point [m].
+
+    Of several the first in the mesh file is taken, however the mesh is divided among the ranks.
+    """
+    geometry, dofs = body.mesh.geometry, node_dofs(body.space)
+    distance = np.linalg.norm(geometry.x[: len(dofs)] - point, axis=1)
+    numbers = geometry.input_global_indices[: len(dofs)]
+    nearest = np.lexsort((numbers, distance))[:1]
+    here = [(float(distance[i]), int(numbers[i]), body.comm.rank, int(dofs[i])) for i in nearest]
+    _, _, rank, block = min(found for part in body.comm.allgather(here) for found in part)
+    return rank, block
 
 
 def certificate_summary(step: Step) -> dict[str, Any]:

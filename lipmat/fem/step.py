@@ -1,20 +1,90 @@
-"""The stable time step of a body, computed and proved before the run."""
+r"""The stable time step of a body, computed and proved before the run.
+
+With x = (h omega)^2 and the viscosity beta h C0, the three levels hold for
+
+    linearised   x < 4 / (1 + 2 beta),                            every frozen tangent is stable
+    convex       x <= (sqrt(8 (1 + beta)) - 3) / beta^2,          the Lyapunov function cannot rise
+    energy       x <= (2 beta - 1) / beta^2,          kinetic plus stored energy cannot rise
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import inf, isfinite, sqrt
 
 import numpy as np
 
 from lipmat.errors import InputError, nearest
 from lipmat.fem.body import Body
-from lipmat.fem.eigenvalue import HighestFrequency, ReferenceOperator, highest_frequency
-from lipmat.fem.forms import GRADIENT_MEASURES, quadrature_degree
+from lipmat.fem.contact import BoundWall, Wall, bind
+from lipmat.fem.eigenvalue import Bounds, HighestFrequency, ReferenceOperator, highest_frequency
+from lipmat.fem.forms import is_gradient_bound
 from lipmat.materials.domain import StretchDomain
+from lipmat.materials.law import is_small_strain
 
-LEVELS = ("linearised",)
+LEVELS = ("linearised", "convex", "energy")
+PROVES = {
+    "linearised": "every frozen tangent is stable; the nonlinear run may still grow",
+    "convex": "the nonlinear run cannot grow: a Lyapunov function cannot rise",
+    "energy": "kinetic plus stored energy itself cannot rise",
+}
+BEST_VISCOSITY = {"linearised": 0.0, "convex": 0.245, "energy": 1.0}
+VISCOSITIES = {"linearised": (0.0, inf), "convex": (0.125, 0.5), "energy": (0.5, 1.0)}
 Rungs = tuple[int, ...]
+
+
+def limit(level: str, viscosity: float) -> float:
+    """Return the largest ``h omega`` that a level allows (theory, section 4).
+
+    Raises:
+        InputError: Unknown level, or a viscosity outside the level's range.
+    """
+    if level not in LEVELS:
+        raise InputError(f"level: found {level!r}, {nearest(level, LEVELS)}")
+    low, high = VISCOSITIES[level]
+    enough = viscosity > low or viscosity == low == 0.0
+    if not (isfinite(viscosity) and enough and viscosity <= high):
+        raise InputError(
+            f"viscosity: found {viscosity:g}, expected more than {low:g} and at most {high:g} "
+            f"at level {level!r}"
+            if low
+            else f"viscosity: found {viscosity:g}, expected 0 or more at level {level!r}"
+        )
+    if level == "linearised":
+        return 2.0 / sqrt(1.0 + 2.0 * viscosity)
+    if level == "convex":
+        return sqrt(sqrt(8.0 * (1.0 + viscosity)) - 3.0) / viscosity
+    return sqrt(2.0 * viscosity - 1.0) / viscosity
+
+
+def default_level(body: Body, walls: Sequence[Wall] = ()) -> str:
+    """Return the level that proves most, and of those the one whose step is the largest."""
+    return next(
+        level for level in ("convex", "energy", "linearised") if refusal(body, level, walls) is None
+    )
+
+
+def refusal(body: Body, level: str, walls: Sequence[Wall] = ()) -> str | None:
+    """Return why a level cannot be certified for a body, or None if it can."""
+    if level == "linearised":
+        return None
+    for material in body.materials:
+        if not is_small_strain(material.law):
+            return (
+                f"the law {material.law.name!r} is one of large deformation, whose bound holds in "
+                "a domain only, expected 'linearised'"
+            )
+    if not all(wall.shape.convex for wall in walls):
+        return "a wall that is a cylinder met from outside is not convex, expected 'linearised'"
+    if level == "energy":
+        return None
+    for material in body.materials:
+        if not material.law.convex:
+            return f"the law {material.law.name!r} softens past a peak, expected 'energy'"
+    if walls:
+        return "its viscosity would hold the walls' nodes also in free flight, expected 'energy'"
+    return None
 
 
 @dataclass(frozen=True)
@@ -23,7 +93,7 @@ class Step:
 
     Attributes:
         value: The step [s].
-        level: What is proved: at ``linearised``, that every frozen tangent is stable.
+        level: What is proved, see ``PROVES``.
         viscosity: Factor beta of the viscosity beta h C0 [-].
         safety: Share of the limit that is taken [-].
         domains: Domain of each material on which the certificate holds; None: everywhere.
@@ -47,34 +117,72 @@ class StepControl:
 
     Args:
         body: The body.
-        level: Level of the certificate.
+        level: Level of the certificate; None: :func:`default_level`.
         safety: Share of the limit that is taken, in (0, 1].
         seed: Of the random start of Lanczos.
+        viscosity: Factor beta; None: the one that allows the largest step.
+        walls: Rigid walls, whose stiffness is a part of K0.
 
     Raises:
-        InputError: Unknown level, or a safety outside (0, 1].
+        InputError: Unknown level, one that the laws or walls do not allow, a viscosity outside the
+            level's range or for a law of large deformation, or a safety outside (0, 1].
     """
 
-    def __init__(self, body: Body, level: str, safety: float, seed: int) -> None:
-        if level not in LEVELS:
-            hint = nearest(level, LEVELS)
-            if level in ("convex", "energy"):
-                hint = f"which comes with the small-strain laws, expected {LEVELS[0]!r}"
-            raise InputError(f"level: found {level!r}, {hint}")
+    def __init__(
+        self,
+        body: Body,
+        level: str | None,
+        safety: float,
+        seed: int,
+        viscosity: float | None = None,
+        walls: Sequence[Wall] = (),
+    ) -> None:
+        self.level = default_level(body, walls) if level is None else level
+        if self.level not in LEVELS:
+            raise InputError(f"level: found {level!r}, {nearest(self.level, LEVELS)}")
+        self.viscosity = BEST_VISCOSITY[self.level] if viscosity is None else viscosity
+        self.limit = limit(self.level, self.viscosity)
         if not 0 < safety <= 1:
             raise InputError(f"safety: found {safety}, expected more than 0 and at most 1")
-        self.body, self.level, self.safety, self.seed = body, level, safety, seed
+        small = all(is_small_strain(m.law) for m in body.materials)
+        if self.viscosity and not small and self.level == "linearised":
+            raise InputError(
+                f"viscosity: found {self.viscosity:g}, expected 0: it would resist the rotation "
+                "of a law of large deformation"
+            )
+        self.body, self.safety, self.seed = body, safety, seed
+        self.longest = inf
+        """A step that is asked for: none is longer [s]."""
         self.ladders = [m.law.bound().rungs for m in body.materials]
-        self._operator = ReferenceOperator(body)
+        if reason := refusal(body, self.level, walls):
+            raise InputError(f"level: found {self.level!r}, but {reason}")
+        self.walls = self._bound(walls)
+        contact = np.sum([w.nodal_stiffness for w in self.walls], axis=0) if self.walls else None
+        self._operator = ReferenceOperator(body, contact)
         self._known: dict[tuple[float, ...], tuple[float, HighestFrequency]] = {}
+
+    def _bound(self, walls: Sequence[Wall]) -> tuple[BoundWall, ...]:
+        """Bind walls to the body; a default stiffness follows from its frequency without them."""
+        if not walls:
+            return ()
+        smallest = [ladder[0].tangent for ladder in self.ladders]
+        omega = highest_frequency(ReferenceOperator(self.body), smallest, self.seed).omega
+        return tuple(bind(self.body, wall, omega) for wall in walls)
 
     def at(self, rungs: Rungs) -> Step:
         """Return the step that is certified while each material stays in its rung's domain."""
         chosen = [ladder[i] for ladder, i in zip(self.ladders, rungs, strict=True)]
         frequency = self._frequency([r.tangent for r in chosen])
-        value = self.safety * 2.0 / frequency.omega
-        domains = tuple(r.domain for r in chosen)
-        return Step(value, self.level, 0.0, self.safety, domains, frequency, rungs, self)
+        return Step(
+            min(self.longest, self.safety * self.limit / frequency.omega),
+            self.level,
+            self.viscosity,
+            self.safety,
+            tuple(r.domain for r in chosen),
+            frequency,
+            rungs,
+            self,
+        )
 
     def all_rungs(self) -> list[Step]:
         """Return the step of every rung; materials of shorter ladders stay on their last one."""
@@ -83,43 +191,38 @@ class StepControl:
             self.at(tuple(min(i, len(ladder) - 1) for ladder in self.ladders)) for i in range(count)
         ]
 
-    def _frequency(self, bounds: list[Mapping[str, float]]) -> HighestFrequency:
-        """Return the highest frequency; proportional bounds share one eigenvalue problem."""
+    def _frequency(self, bounds: Bounds) -> HighestFrequency:
+        """Return the highest frequency; without walls proportional bounds share one problem."""
         weights = self._weights_by_quadrature(bounds)
-        scale = max(weights)
+        scale = 1.0 if self.walls else max(weights)
         key = tuple(float(f"{w / scale:.12e}") for w in weights)
         if key not in self._known:
-            found = highest_frequency(self._operator, bounds, self.seed)
-            self._known[key] = (scale, found)
+            self._known[key] = (scale, highest_frequency(self._operator, bounds, self.seed))
         known_scale, found = self._known[key]
-        ratio = float(np.sqrt(scale / known_scale)) * (
-            1.0 + (0.0 if scale == known_scale else 1e-11)
-        )
-        return HighestFrequency(
-            found.omega * ratio,
-            found.lower * ratio,
-            found.rule,
-            found.failure_probability,
-            found.cell,
-            found.centre,
-        )
+        rounding = 0.0 if scale == known_scale else 1e-11
+        ratio = sqrt(scale / known_scale) * (1.0 + rounding)
+        return replace(found, omega=found.omega * ratio, lower=found.lower * ratio)
 
-    def _weights_by_quadrature(self, bounds: list[Mapping[str, float]]) -> list[float]:
+    def _weights_by_quadrature(self, bounds: Bounds) -> list[float]:
         """Sum the bounds of parts that share operator and quadrature, material by material."""
-        cell = str(self.body.mesh.topology.cell_name())
-        weights = []
-        for material, values in zip(self.body.materials, bounds, strict=True):
-            sums: dict[tuple[str, int], float] = {}
-            for part in material.law.parts:
-                kind = "gradient" if part.measure in GRADIENT_MEASURES else part.measure
-                key = (kind, quadrature_degree(part, cell))
-                sums[key] = sums.get(key, 0.0) + values[part.name]
-            weights += list(sums.values())
+        weights: list[float] = []
+        for forms, values in zip(self.body.forms, bounds, strict=True):
+            sums: dict[tuple[str, int], np.ndarray] = {}
+            for part, degree in zip(forms.law.parts, forms.degrees, strict=True):
+                kind = "gradient" if is_gradient_bound(part) else part.measure
+                bound = np.ravel(values[part.name])
+                sums[kind, degree] = sums.get((kind, degree), np.zeros(1)) + bound
+            weights += [float(w) for total in sums.values() for w in total]
         return weights
 
 
 def critical_step(
-    body: Body, level: str = "linearised", safety: float = 1.0, seed: int = 0
+    body: Body,
+    level: str | None = None,
+    safety: float = 1.0,
+    seed: int = 0,
+    viscosity: float | None = None,
+    walls: Sequence[Wall] = (),
 ) -> Step:
     """Return the certified step of a body at rest, with the control of all further rungs.
 
@@ -128,12 +231,17 @@ def critical_step(
 
     Args:
         body: The body.
-        level: ``linearised``.
-        safety: Share of the limit that is taken, in (0, 1].
+        level: ``linearised``, ``convex`` or ``energy``; None: ``convex`` for convex laws of small
+            strain, ``energy`` for others of small strain and where there are walls that are convex,
+            else ``linearised``.
+        safety: Share of the limit that is taken, in (0, 1]; the proof is the safety.
         seed: Of the random start of Lanczos.
+        viscosity: Factor beta of the viscosity beta h C0; None: the one of the largest step.
+        walls: Rigid walls that the body may touch; their stiffness is a part of the certificate.
 
     Raises:
-        InputError: Unknown level, or a safety outside (0, 1].
+        InputError: Unknown level, one that the laws or walls do not allow, a viscosity outside the
+            level's range, or a safety outside (0, 1].
     """
-    control = StepControl(body, level, safety, seed)
+    control = StepControl(body, level, safety, seed, viscosity, walls)
     return control.at((0,) * len(body.materials))

@@ -6,7 +6,8 @@ Format: VTKHDF 2.2, UnstructuredGrid, static mesh with temporal data
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,42 +16,29 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from lipmat.errors import InputError
+from lipmat.fem.files import assure_room, sync_to_disk
 from lipmat.fem.mpi import only_root
+from lipmat.fem.order import Floats, Integers, Order, cell_order, node_order, whole_mesh
 
 # isort: split
-from dolfinx import fem, mesh
+from dolfinx import mesh
 from dolfinx.io.utils import cell_perm_vtk
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+Fields = Mapping[str, Mapping[str, Floats]]
+"""Values by ``PointData`` or ``CellData`` and the name of the field."""
 
 VTK_CELLS = {mesh.CellType.hexahedron: 12, mesh.CellType.tetrahedron: 10}
+ROOM = 2**17  # bytes that an output time may take beside its fields
 OFFSETS = ("PartOffsets", "PointOffsets", "CellOffsets", "ConnectivityIdOffsets")
-
-
-def node_dofs(space: fem.FunctionSpace) -> NDArray[np.int32]:
-    """Return the dof of each owned node of the mesh; the two may be numbered differently.
-
-    With it ``u.x.array.reshape(-1, 3)[node_dofs(space)]`` are the values of ``u`` in the order
-    that :class:`FieldFile` takes.
-
-    Args:
-        space: A first-order Lagrange space, scalar or vector, on a first-order mesh.
-
-    Returns:
-        For each owned node of this rank the local number of its block of dofs, shape (n,).
-    """
-    geometry = space.mesh.geometry
-    dofs = np.full(len(geometry.x), -1, dtype=np.int32)
-    dofs[geometry.dofmaps[0]] = space.dofmap.list
-    return dofs[: geometry.index_map().size_local]
 
 
 class FieldFile:
     """Writes a fixed mesh once, then fields at a node and at a cell for each output time.
 
-    Rank 0 gathers and writes. The data of a time reach the disk before the count of times does, so
-    that a killed run leaves a file that can be read up to its last whole time.
+    Rank 0 gathers and writes; nodes and cells are in the order of the mesh file. The data of a time
+    reach the disk before the count of times does, so that a killed run leaves a file that can be
+    read up to its last whole time.
     """
 
     def __init__(
@@ -59,23 +47,28 @@ class FieldFile:
         grid: mesh.Mesh,
         point_fields: Sequence[str],
         cell_fields: Mapping[str, int],
+        kept: int | None = None,
     ) -> None:
-        """Create the file, replacing one of that name.
+        """Create the file, replacing one of that name once the new one is whole.
 
         Args:
             path: File to write, ``fields.vtkhdf`` by custom.
             grid: First-order hexahedra or tetrahedra.
             point_fields: Names of the vector fields at the nodes.
             cell_fields: Name and number of components of each field at the cells.
+            kept: How many output times of the file of that name go into the new one; None: it may
+                be missing. A copy is safe even where the old one was killed while it was written.
 
         Raises:
             OSError: On all ranks, if the file cannot be written.
+            InputError: On all ranks, if the times to keep cannot be read.
         """
-        self._comm = grid.comm
+        self._comm, self._path = grid.comm, Path(path)
         self._point_fields = tuple(point_fields)
         self._cell_fields = dict(cell_fields)
-        parts = self._comm.gather(_local_mesh(grid))
-        self._file: Any = only_root(self._comm, self._create, Path(path), grid, parts)
+        self._orders = {"PointData": node_order(grid), "CellData": cell_order(grid)}
+        whole = whole_mesh(grid, *self._orders.values())
+        self._file: Any = only_root(self._comm, self._create, grid.topology.cell_type, whole, kept)
 
     def append(self, time: float, point: Mapping[str, Floats], cell: Mapping[str, Floats]) -> None:
         """Write the fields at a time.
@@ -83,7 +76,7 @@ class FieldFile:
         Args:
             time: The time [s].
             point: Each point field at the owned nodes of this rank, shape (n, 3); see
-                :func:`node_dofs` for the order.
+                :func:`lipmat.fem.order.node_dofs`.
             cell: Each cell field at the owned cells of this rank, shape (m,) or (m, components).
 
         Raises:
@@ -91,7 +84,11 @@ class FieldFile:
             ValueError: On all ranks, if a field is missing or has another shape.
         """
         found = {"PointData": dict(point), "CellData": dict(cell)}
-        only_root(self._comm, self._write, time, self._comm.gather(found))
+        only_root(self._comm, self._join_and_write, time, self._comm.gather(found))
+
+    def sync(self) -> None:
+        """Wait until what was written is on the disk."""
+        only_root(self._comm, sync_to_disk, self._path)
 
     def close(self) -> None:
         """Close the file; the object is of no use afterwards."""
@@ -110,58 +107,105 @@ class FieldFile:
         self.close()
 
     def _create(
-        self, path: Path, grid: mesh.Mesh, parts: list[tuple[Floats, Integers]]
+        self, kind: mesh.CellType, whole: tuple[Floats, Integers], kept: int | None
     ) -> h5py.File:
+        """Write the mesh, then the times to keep, and only then take the place of the old file."""
+        beside = self._path.with_suffix(".part")
+        file = h5py.File(beside, "w", locking=False)
+        self._write_mesh(file, kind, *whole)
+        if kept is not None:
+            for time, fields in _first_times(self._path, kept):
+                self._write(file, time, fields)
+        file.flush()
+        os.replace(beside, self._path)
+        return file
+
+    def _write_mesh(
+        self, file: h5py.File, kind: mesh.CellType, points: Floats, cells: Integers
+    ) -> None:
         """Write the mesh and the empty fields."""
-        points, cells = (np.concatenate(found) for found in zip(*parts, strict=True))
-        file = h5py.File(path, "w", locking=False)
         root = file.create_group("VTKHDF")
         root.attrs["Version"] = np.array([2, 2])
         root.attrs["Type"] = np.bytes_("UnstructuredGrid")
-        kind = np.full(len(cells), VTK_CELLS[grid.topology.cell_type], dtype=np.uint8)
+        nodes = cells[:, np.argsort(cell_perm_vtk(kind, cells.shape[1]))]
         root.create_dataset("NumberOfPoints", data=np.array([len(points)]))
         root.create_dataset("NumberOfCells", data=np.array([len(cells)]))
         root.create_dataset("NumberOfConnectivityIds", data=np.array([cells.size]))
         root.create_dataset("Points", data=points)
-        root.create_dataset("Connectivity", data=cells.ravel())
+        root.create_dataset("Connectivity", data=nodes.ravel())
         root.create_dataset("Offsets", data=np.arange(len(cells) + 1) * cells.shape[1])
-        root.create_dataset("Types", data=kind)
+        root.create_dataset("Types", data=np.full(len(cells), VTK_CELLS[kind], dtype=np.uint8))
         point_shapes = {name: (len(points), 3) for name in self._point_fields}
         cell_shapes = {
             name: (len(cells), width) if width > 1 else (len(cells),)
             for name, width in self._cell_fields.items()
         }
         _create_steps(root, {"PointData": point_shapes, "CellData": cell_shapes})
-        file.flush()
-        return file
 
-    def _write(self, time: float, parts: list[dict[str, dict[str, Floats]]]) -> None:
-        """Write the gathered fields, then their place, then the count of times."""
-        root = self._file["VTKHDF"]
+    def _join_and_write(self, time: float, parts: list[dict[str, dict[str, Floats]]]) -> None:
+        root, fields = self._file["VTKHDF"], {}
+        for kind, order in self._orders.items():
+            shapes = {name: (len(order.numbers), *d.shape[1:]) for name, d in root[kind].items()}
+            fields[kind] = {
+                name: _joined(name, [part[kind] for part in parts], order, shape)
+                for name, shape in shapes.items()
+            }
+        try:
+            self._write(self._file, time, fields)
+        except RuntimeError as error:  # what h5py makes of some failures of the system
+            raise OSError(" ".join(str(error).split())) from error
+
+    def _write(self, file: h5py.File, time: float, fields: Fields) -> None:
+        """Write the fields of all ranks, then their place, then the count of times."""
+        size = sum(values.nbytes for named in fields.values() for values in named.values())
+        assure_room(file.id.get_vfd_handle(), size + ROOM)
+        root = file["VTKHDF"]
         steps = root["Steps"]
         count = int(steps.attrs["NSteps"])
-        for kind in ("PointData", "CellData"):
-            size = int(root["NumberOfPoints" if kind == "PointData" else "NumberOfCells"][0])
-            for name, dataset in root[kind].items():
-                values = _gathered(name, [part[kind] for part in parts], (size, *dataset.shape[1:]))
-                _put(dataset, count * size, values)
-                _put(steps[f"{kind}Offsets/{name}"], count, np.array([count * size]))
+        for kind, named in fields.items():
+            for name, values in named.items():
+                start = count * len(values)
+                _put(root[f"{kind}/{name}"], start, values)
+                _put(steps[f"{kind}Offsets/{name}"], count, np.array([start]))
         for name in OFFSETS:
             _put(steps[name], count, np.zeros((1, *steps[name].shape[1:]), dtype=np.int64))
         _put(steps["NumberOfParts"], count, np.array([1]))
         _put(steps["Values"], count, np.array([time]))
-        self._file.flush()
+        file.flush()
         steps.attrs["NSteps"] = count + 1
-        self._file.flush()
+        file.flush()
 
 
-def _local_mesh(grid: mesh.Mesh) -> tuple[Floats, Integers]:
-    """Return the owned nodes [m] and the owned cells by global numbers, in the order of VTK."""
-    nodes, cells = grid.geometry.index_map(), grid.topology.index_map(3)
-    local = grid.geometry.dofmaps[0][: cells.size_local]
-    numbers = nodes.local_to_global(local.ravel()).reshape(local.shape)
-    order = np.argsort(cell_perm_vtk(grid.topology.cell_type, local.shape[1]))
-    return grid.geometry.x[: nodes.size_local], numbers[:, order]
+def _first_times(path: Path, count: int) -> Iterator[tuple[float, Fields]]:
+    """Yield the first output times of a file and their fields; raise InputError if it lacks any."""
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            root = file["VTKHDF"]
+            found = int(root["Steps"].attrs["NSteps"])
+            if found < count:
+                raise InputError(
+                    f"{path}: found {found} output times, expected at least {count}; it is not the "
+                    "file of the interrupted run, start again with: lipmat run"
+                )
+            for i in range(count):
+                fields = {
+                    kind: {name: _rows(root, kind, name, i) for name in root[kind]}
+                    for kind in ("PointData", "CellData")
+                }
+                yield float(root["Steps/Values"][i]), fields
+    except (OSError, KeyError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error}), expected the fields of the interrupted run; "
+            "start again with: lipmat run"
+        ) from error
+
+
+def _rows(root: h5py.Group, kind: str, name: str, number: int) -> Floats:
+    """Return a field at an output time."""
+    start = int(root[f"Steps/{kind}Offsets/{name}"][number])
+    size = int(root["NumberOfPoints" if kind == "PointData" else "NumberOfCells"][0])
+    values: Floats = root[kind][name][start : start + size]
+    return values
 
 
 def _create_steps(root: h5py.Group, shapes: Mapping[str, Mapping[str, tuple[int, ...]]]) -> None:
@@ -183,14 +227,17 @@ def _create_steps(root: h5py.Group, shapes: Mapping[str, Mapping[str, tuple[int,
             steps.create_dataset(f"{kind}Offsets/{name}", (0,), maxshape=(None,), dtype=np.int64)
 
 
-def _gathered(name: str, parts: list[dict[str, Floats]], shape: tuple[int, ...]) -> Floats:
+def _joined(
+    name: str, parts: Sequence[Mapping[str, Floats]], order: Order, shape: tuple[int, ...]
+) -> Floats:
     """Join the ranks' parts of a field; raise ValueError if one is missing or has another shape."""
     if any(name not in part for part in parts):
         raise ValueError(f"the field {name!r} is missing")
-    values = np.concatenate([np.asarray(part[name]) for part in parts])
-    if values.shape != shape:
-        raise ValueError(f"the field {name!r} has shape {values.shape}, expected {shape}")
-    return values
+    values = [np.asarray(part[name], dtype=np.float64) for part in parts]
+    found = (sum(map(len, values)), *values[0].shape[1:])
+    if found != shape:
+        raise ValueError(f"the field {name!r} has shape {found}, expected {shape}")
+    return order.joined(values)
 
 
 def _put(dataset: h5py.Dataset, start: int, values: NDArray[np.generic]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -217,3 +218,19 @@ def test_a_rank_without_cells_of_a_region() -> None:
     (full, empty) = guard.states()
     assert full.stretch_max == pytest.approx(1.1)
     assert empty.stretch_max == -np.inf
+
+
+def test_a_guard_goes_on_from_its_state() -> None:
+    """Calm checks, the time and the state before, which the outlook needs, survive JSON."""
+    guard, u = guarded(small_box(rubber(), "hexahedron", cells=2))
+    stretched(u, 1.3, 1.0, 0.85)
+    for time in (0.1, 0.2, 0.3):
+        guard.check((4,), time, 0.1)
+    other, v = guarded(small_box(rubber(), "hexahedron", cells=2))
+    other.restore(json.loads(json.dumps(guard.state())))
+    assert other.state() == guard.state()
+    assert other.latest == guard.latest
+    for now in (1.35, *[1.3] * CALM_CHECKS):
+        stretched(u, now, 1.0, 0.85)
+        stretched(v, now, 1.0, 0.85)
+        assert other.check((4,), 0.4, 0.1) == guard.check((4,), 0.4, 0.1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from lipmat.fem.loads import (
     PrescribedMotion,
     Pressure,
     Traction,
+    TractionField,
     constant,
 )
 from lipmat.fem.step import critical_step
@@ -52,6 +54,34 @@ def test_traction_gives_its_resultant_on_the_reference_area(cell: str) -> None:
     assert np.abs(found[x[:, 0] < 0.99]).max() == 0
     moment = np.cross(x - [1, 0.5, 0.5], found).sum(axis=0)
     assert moment == pytest.approx([0, 0, 0], abs=1e-12)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_field_of_tractions(cell: str) -> None:
+    """A constant one is a traction; a linear one has its resultant, at every time."""
+    body = small_box(rubber(), cell)
+    u = deformed(body)
+    values = np.array([3.0, -2.0, 1.0])
+    same = TractionField("x-max", lambda x, t: np.tile(values[:, None], (1, x.shape[1])))
+    expected = force_of(body, u, Traction("x-max", (3.0, -2.0, 1.0)))
+    assert force_of(body, u, same) == pytest.approx(expected, rel=1e-12, abs=1e-14)
+    linear = TractionField(
+        "x-max", lambda x, t: np.stack([x[0] * t, x[1], 0 * x[2]]), lambda t: 2 * t
+    )
+    found = force_of(body, u, linear, time=3.0).sum(axis=0)
+    assert found == pytest.approx([6 * 3.0, 6 * 0.5, 0.0], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "field", [lambda x, t: x / t, lambda x, t: x[:2]], ids=["not finite", "two components"]
+)
+def test_a_field_of_tractions_without_values_is_refused(field: Any) -> None:
+    body = small_box(rubber(), "hexahedron", cells=1)
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(InputError, match=r"traction field on 'x-max': .* three finite numbers"),
+    ):
+        force_of(body, deformed(body), TractionField("x-max", field))
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -137,7 +167,7 @@ def run(
     body: Body, loads: Sequence[Load], steps: int, share: float = 0.5, change: float = 1.0
 ) -> tuple[CentralDifference, list[Energies]]:
     """March with a step that changes halfway by a factor; return the account at every step."""
-    step = critical_step(body, safety=share).value
+    step = critical_step(body, "linearised", share).value
     motion = CentralDifference(body, loads, np.zeros(body.owned))
     audit, accounts = Audit(body, motion), []
     for n in range(steps + 1):
@@ -158,7 +188,7 @@ def test_prescribed_motion_is_followed() -> None:
         Motion("z-min", (0.1, None, 0.02), curve=lambda t: np.sin(40 * t)),
         Motion("z-max", (None, None, 3.0), "velocity", curve=lambda t: 200 * t),
     ]
-    step = critical_step(body, safety=0.5).value
+    step = critical_step(body, "linearised", 0.5).value
     motion = CentralDifference(body, loads, np.zeros(body.owned))
     for n in range(40):
         motion.begin_step(step)
@@ -188,6 +218,10 @@ LOADS = {
     "traction": [Motion("z-min", (0, 0, 0)), Traction("z-max", (2e3, 0, 5e3), ramp)],
     "pressure": [Motion("z-min", (0, 0, 0)), Pressure("z-max", 5e3, constant)],
     "gravity": [Gravity((1.0, 0.0, -9.81))],
+    "travelling load": [
+        Motion("z-min", (0, 0, 0)),
+        TractionField("z-max", lambda x, t: -2e4 * np.exp(-((x - 20 * t) ** 2))),
+    ],
 }
 
 

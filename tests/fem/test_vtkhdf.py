@@ -12,7 +12,8 @@ from vtkmodules.vtkCommonExecutionModel import vtkStreamingDemandDrivenPipeline
 
 from lipmat.fem.grid import box
 from lipmat.fem.mpi import MPI
-from lipmat.fem.vtkhdf import FieldFile, node_dofs
+from lipmat.fem.order import node_dofs
+from lipmat.fem.vtkhdf import FieldFile
 from tests.mpi import ROOT, run_ranks
 
 # isort: split

@@ -1,0 +1,32 @@
+"""Surface groups of a body as UFL measures and as nodal areas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import ufl
+
+from lipmat.fem.body import Array, Assembler, Body
+from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
+
+# isort: split
+from dolfinx import fem, la
+
+
+def surface(body: Body, group: str) -> Any:
+    """Return the UFL measure over a surface group; raise InputError if there is none."""
+    facets = body.grid.group(group)
+    entities = fem.compute_integration_domains(
+        fem.IntegralType.exterior_facet, body.mesh.topology, facets
+    )
+    ds = ufl.Measure("ds", domain=body.mesh, subdomain_data=[(1, entities)])
+    return ds(1, metadata={"quadrature_degree": 2})
+
+
+def nodal_areas(body: Body, group: str) -> Array:
+    """Return the reference area ``int v ds`` of each owned node on a surface group [m^2]."""
+    v, ones = ufl.TestFunction(body.space), fem.Constant(body.mesh, np.ones(3))
+    vector = la.vector(body.space.dofmap.index_map, 3)
+    Assembler({2: ufl.inner(ones, v) * surface(body, group)})(vector)
+    return np.array(vector.array[: body.owned : 3])
