@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from lipmat.cli.simulate import resume as resume
     from lipmat.experiments.dataset import read_dataset as read_dataset
     from lipmat.experiments.fit import fit as fit
     from lipmat.fem.body import Body as Body
@@ -15,8 +16,13 @@ if TYPE_CHECKING:
     from lipmat.fem.loads import Motion as Motion
     from lipmat.fem.loads import Pressure as Pressure
     from lipmat.fem.loads import Traction as Traction
+    from lipmat.fem.loads import TractionField as TractionField
     from lipmat.fem.march import march as march
+    from lipmat.fem.mass_scaling import requested_step as requested_step
     from lipmat.fem.step import critical_step as critical_step
+    from lipmat.fem.wall import Cylinder as Cylinder
+    from lipmat.fem.wall import Plane as Plane
+    from lipmat.fem.wall import Wall as Wall
     from lipmat.materials.file import load as load
     from lipmat.materials.file import save as save
     from lipmat.materials.linear import LinearElastic as LinearElastic
@@ -32,11 +38,17 @@ _HOMES = {
     "PolyconvexStretch": "lipmat.materials.polyconvex",
     "Body": "lipmat.fem.body",
     "critical_step": "lipmat.fem.step",
+    "requested_step": "lipmat.fem.mass_scaling",
     "march": "lipmat.fem.march",
+    "resume": "lipmat.cli.simulate",
     "Motion": "lipmat.fem.loads",
     "Traction": "lipmat.fem.loads",
+    "TractionField": "lipmat.fem.loads",
     "Pressure": "lipmat.fem.loads",
     "Gravity": "lipmat.fem.loads",
+    "Wall": "lipmat.fem.wall",
+    "Plane": "lipmat.fem.wall",
+    "Cylinder": "lipmat.fem.wall",
     "plot_run": "lipmat.plotting",
 }
 __all__ = ["__version__", *_HOMES]

@@ -62,6 +62,7 @@ def _existing_file(value: object, info: ValidationInfo) -> Path:
 Length = Annotated[float, _quantity("length")]
 Time = Annotated[float, _quantity("time")]
 Stress = Annotated[float, _quantity("stress")]
+Foundation = Annotated[float, _quantity("foundation"), AfterValidator(_positive)]
 Density = Annotated[float, _quantity("density"), AfterValidator(_positive)]
 Velocity = Annotated[float, _quantity("velocity")]
 Acceleration = Annotated[float, _quantity("acceleration")]

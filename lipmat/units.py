@@ -32,6 +32,7 @@ DIMENSIONS: Mapping[str, Dimension] = MappingProxyType(
         "length": Dimension("m", "a length", "2 mm"),
         "time": Dimension("s", "a time", "20 ms"),
         "stress": Dimension("Pa", "a stress", "0.5 MPa"),
+        "foundation": Dimension("Pa/m", "a pressure per depth", "10 GPa/m"),
         "density": Dimension("kg/m^3", "a density", "930 kg/m^3"),
         "velocity": Dimension("m/s", "a velocity", "5 m/s"),
         "acceleration": Dimension("m/s^2", "an acceleration", "9.81 m/s^2"),

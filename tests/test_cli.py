@@ -17,6 +17,7 @@ from lipmat.experiments.dataset import Dataset
 from lipmat.materials.file import save
 from lipmat.materials.polyconvex import PolyconvexStretch
 from tests.fem.laws import rubber
+from tests.fem.runs import assert_same
 
 ROOT = Path(__file__).parents[1]
 TRELOAR = ROOT / "data" / "treloar-1944"
@@ -77,7 +78,7 @@ def test_help_names_every_command_and_is_quick_to_import() -> None:
     assert out.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["demo", "fit", "info", "check", "run", "plot"])
+@pytest.mark.parametrize("command", ["demo", "fit", "info", "check", "run", "resume", "plot"])
 def test_help_shows_an_example(lipmat: Lipmat, command: str) -> None:
     code, out, _ = lipmat(command, "-h")
     assert code == 0
@@ -136,6 +137,51 @@ def test_a_bad_outcome_exits_with_one(lipmat: Lipmat, material: Path, tmp_path: 
     code, out, _ = lipmat("run", case, "-o", tmp_path / "out", "--json")
     assert code == 1
     assert json.loads(out)["outcome"] in ("inverted_cell", "left_domain")
+
+
+LIMITED = 'end = "2 ms"\nenergy_limits = [-1e-9, 1e-9]'
+
+
+def test_resume_ends_as_the_run_in_one_go(lipmat: Lipmat, material: Path, tmp_path: Path) -> None:
+    """Stopped by the energy guard; its limits may be widened, the rest of the case may not."""
+    case = tmp_path / "case.toml"
+    case.write_text(CASE.format(file=material))
+    assert lipmat("run", case, "-o", tmp_path / "whole")[0] == 0
+    case.write_text(CASE.format(file=material).replace('end = "2 ms"', LIMITED))
+    out = tmp_path / "out"
+    code, said, _ = lipmat("run", case, "-o", out)
+    words = " ".join(said.split())
+    assert code == 1
+    assert "energy_error: energy" in words
+    assert "limit" in words
+    assert "advice: check loads" in words
+    assert "to go on from the last good state: lipmat resume" in words
+    left = (out / "case.toml").read_text()
+    for old, new, word in (
+        ("end = 0.002", "end = 0.003", "end 0.003"),
+        ("density = 930.0", "density = 931.0", "materials"),
+        ("cells = [2, 2, 4]", "cells = [2, 2, 5]", "mesh"),
+        ("velocity = [0.0, 0.0, -2.0]", "velocity = [0.0, 0.0, -3.0]", "case"),
+    ):
+        assert old in left
+        (out / "case.toml").write_text(left.replace(old, new))
+        refused(lipmat("resume", out), "restart.npz", f"found {word}", "expected")
+    (out / "case.toml").write_text(left.replace("[-1e-09, 1e-09]", "[-0.1, 0.1]"))
+    code, said, _ = lipmat("resume", out, "--json")
+    assert (code, json.loads(said)["outcome"]) == (0, "completed")
+    assert_same(out, tmp_path / "whole")
+
+
+def test_what_cannot_be_resumed(lipmat: Lipmat, material: Path, tmp_path: Path) -> None:
+    refused(lipmat("resume", tmp_path / "none"), "none", "there is no case.toml")
+    case = tmp_path / "case.toml"
+    short = 'end = "0.2 ms"\nenergy_warning = 1e-9'
+    case.write_text(CASE.format(file=material).replace('end = "2 ms"', short))
+    refused(lipmat("resume", tmp_path), "there is no restart.npz", "lipmat run")
+    code, said, _ = lipmat("run", case, "-o", tmp_path / "out")
+    assert code == 0
+    assert " ".join(said.split()).count("look before you trust") == 2  # when it happens, at the end
+    refused(lipmat("resume", tmp_path / "out"), "the run is complete, there is nothing to resume")
 
 
 def dataset(folder: Path, table: str, mode: str = "uniaxial") -> Path:
@@ -197,7 +243,7 @@ def test_unknown_names(lipmat: Lipmat, tmp_path: Path, material: Path) -> None:
     density = ("--density", "-1 kg/m^3")
     refused(lipmat("check", material, "box:1,1,1:1,1,1", *density), "density", "-1")
     level = ("--density", "930", "--level", "convx")
-    refused(lipmat("check", material, "box:1,1,1:1,1,1", *level), "level", "linearised")
+    refused(lipmat("check", material, "box:1,1,1:1,1,1", *level), "level", "convex")
 
 
 def test_bad_meshes(lipmat: Lipmat, tmp_path: Path, material: Path) -> None:
@@ -225,9 +271,16 @@ def test_spoiled_material_files(lipmat: Lipmat, tmp_path: Path, material: Path) 
 def test_python_names_are_those_of_the_commands() -> None:
     import lipmat
 
-    assert {"read_dataset", "fit", "save", "load", "Body", "critical_step", "march"} <= set(
-        dir(lipmat)
-    )
+    assert {
+        "read_dataset",
+        "fit",
+        "save",
+        "load",
+        "Body",
+        "critical_step",
+        "march",
+        "resume",
+    } <= set(dir(lipmat))
     assert isinstance(lipmat.read_dataset(TRELOAR), Dataset)
     assert lipmat.PolyconvexStretch is PolyconvexStretch
     with pytest.raises(AttributeError, match="no attribute 'fitt'"):

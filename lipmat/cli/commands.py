@@ -48,15 +48,24 @@ def fit(
     dataset: Path,
     *,
     output: Output = None,
-    law: str = "polyconvex-stretch",
+    law: str | None = None,
     tests: str | None = None,
     seed: int = 0,
     bulk_modulus: Quantity = None,
+    symmetry: str = "none",
+    weakly_convex: Annotated[bool, Parameter(negative="")] = False,
+    kinematics: str = "small",
+    step: Quantity = None,
+    mesh: str | None = None,
+    density: Quantity = None,
+    level: str | None = None,
     json: Json = False,
 ) -> None:
     """Train a law on the tests of a dataset; write the material file and a plot beside it.
 
     Example:  lipmat fit data/treloar-1944 -o rubber.safetensors --bulk-modulus "50 MPa"
+
+    The stiffest law for a step:  lipmat fit data/s355-reference --law pq --step "2 us" --mesh a.msh
 
     Parameters
     ----------
@@ -65,15 +74,32 @@ def fit(
     output
         Material file; default: the dataset's name with .safetensors.
     law
-        Name of the law.
+        polyconvex-stretch, or in small strain principal-values, pq or ridge. Default:
+        principal-values for tests of mode tensor, else polyconvex-stretch.
     tests
         Names of the tests to train on, separated by commas; the others are predicted. Default: all.
     seed
         Seed of the training.
     bulk_modulus
         For instance "50 MPa"; default: fitted if the tests tell it, else 100 x shear modulus.
+    symmetry
+        Of the material, for ridge: orthotropic, transversely-isotropic, cubic or none.
+    weakly_convex
+        Let a small-strain law soften past a peak; certificates linearised and energy remain.
+    kinematics
+        Of small-strain laws: small, or log for large rotations.
+    step
+        A step to be certified on the mesh, for instance "2 us": the law is fitted under the bound
+        that it needs, and what that costs is said.
+    mesh
+        For --step: a mesh file, or box:LX,LY,LZ:NX,NY,NZ[:hexahedron|tetrahedron] in metres.
+    density
+        For --step, for instance "7850 kg/m^3"; default: that of the dataset.
+    level
+        For --step: linearised, convex or energy; default: the most that the law allows.
     """
     from lipmat.cli.fitreport import fit_panels, fit_summary
+    from lipmat.cli.fitstep import StepRequest, fit_for_step
     from lipmat.cli.terminal import Terminal
     from lipmat.experiments.dataset import read_dataset
     from lipmat.experiments.fit import fit as train
@@ -83,11 +109,21 @@ def fit(
 
     terminal = Terminal(quiet=json)
     data = read_dataset(dataset)
-    bulk = None if bulk_modulus is None else to_si(bulk_modulus, "stress", "--bulk-modulus")
-    names = None if tests is None else [name.strip() for name in tests.split(",")]
+    options: dict[str, Any] = {
+        "law": law,
+        "tests": None if tests is None else [name.strip() for name in tests.split(",")],
+        "seed": seed,
+        "bulk_modulus": bulk_modulus and to_si(bulk_modulus, "stress", "--bulk-modulus"),
+        "symmetry": symmetry,
+        "weakly_convex": weakly_convex,
+        "kinematics": kinematics,
+    }
+    request = StepRequest.parse(step, mesh, density, level, data.density)
     file = output or Path(f"{dataset.resolve().name}.safetensors")
     with terminal.steps("fitting") as progress:
-        trained = train(data, law, names, seed, bulk, progress)
+        trained = fit_for_step(
+            lambda bound: train(data, **options, bound=bound, progress=progress), request
+        )
     save(trained, file)
     picture = plot_fit(file.with_suffix(".png"), fit_panels(trained, data))
     summary = fit_summary(trained, file, picture)
@@ -120,8 +156,12 @@ def check(
     mesh: str,
     *,
     density: Quantity = None,
-    level: str = "linearised",
+    level: str | None = None,
     cells: str = "selective",
+    axes: Quantity = None,
+    step: Quantity = None,
+    mass_scaling: Annotated[bool, Parameter(negative="")] = False,
+    picture: Annotated[Path | None, Parameter(name=["-o", "--picture"])] = None,
     json: Json = False,
 ) -> None:
     """Certify the stable time step of a law on a mesh, beside what the usual estimates say.
@@ -137,18 +177,37 @@ def check(
     density
         For instance "930 kg/m^3"; default: that of the law's dataset.
     level
-        What is to be proved: linearised.
+        What is to be proved: linearised, convex or energy; default: the most that the law allows.
     cells
-        Formulation of the cells: selective (hexahedra integrate the volume change with one point).
+        Formulation of hexahedra: selective (they integrate the volume change with one point) or
+        full.
+    axes
+        First and second material axis of a law that is not isotropic, e.g. "1,0,0;0,1,0".
+    step
+        A step to be certified, for instance "2 us".
+    mass_scaling
+        Add mass to the cells that need it for that step, and say how much.
+    picture
+        PNG file for a picture of the cells' own limits.
     """
     from lipmat.cli.certify import check as certify
     from lipmat.cli.terminal import Terminal
     from lipmat.config import parse_mesh
+    from lipmat.config.axes import parse_axes
     from lipmat.materials.file import load
     from lipmat.units import to_si
 
-    given = None if density is None else to_si(density, "density", "--density")
-    result = certify(load(file), parse_mesh(mesh), given, level, cells)
+    result = certify(
+        load(file),
+        parse_mesh(mesh),
+        None if density is None else to_si(density, "density", "--density"),
+        level,
+        cells,
+        None if axes is None else parse_axes(axes, "--axes"),
+        None if step is None else to_si(step, "time", "--step"),
+        mass_scaling,
+        picture,
+    )
     _print_json(result) if json else Terminal().check(result)
 
 
@@ -176,6 +235,30 @@ def run(case: Path, *, output: Output = None, json: Json = False) -> int:
     folder = output or Path(f"{case.resolve().parent.name}-run")
     with terminal.run(content.title or case.name) as progress:
         record = run_case(content, folder, progress)
+    _print_json(record.summary) if json else terminal.record(record)
+    return _exit_code(record)
+
+
+@app.command
+def resume(folder: Path, *, json: Json = False) -> int:
+    """Go on with an interrupted run; its records end as those of a run in one go.
+
+    Example:  lipmat resume column
+
+    Under MPI:  mpiexec -n 4 lipmat resume column
+
+    Parameters
+    ----------
+    folder
+        Folder that lipmat run left.
+    """
+    from lipmat.cli.simulate import case_in
+    from lipmat.cli.simulate import resume as go_on
+    from lipmat.cli.terminal import Terminal
+
+    terminal = Terminal(quiet=json)
+    with terminal.run(case_in(folder).title or folder.name) as progress:
+        record = go_on(folder, progress)
     _print_json(record.summary) if json else terminal.record(record)
     return _exit_code(record)
 

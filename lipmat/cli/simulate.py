@@ -1,71 +1,22 @@
-"""From a case file to a finished run: the calls that ``lipmat run`` makes."""
+"""From a case file to a finished run: the calls that ``lipmat run`` and ``resume`` make."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lipmat.config import BoundarySpec, Case, MaterialSpec, MeshSpec
+from lipmat.cli.build import body_of, loads_of, step_of
+from lipmat.config import Case, read_case
 from lipmat.errors import InputError
-from lipmat.fem.body import Body, Material
-from lipmat.fem.grid import Grid, box, read_grid
-from lipmat.fem.loads import (
-    Curve,
-    Gravity,
-    Load,
-    Motion,
-    PrescribedMotion,
-    Pressure,
-    Traction,
-    constant,
-)
-from lipmat.fem.march import Progress, march
-from lipmat.fem.mpi import only_root
+from lipmat.fem.driver import Progress
+from lipmat.fem.files import replace_file
+from lipmat.fem.loads import PrescribedMotion
+from lipmat.fem.march import march
+from lipmat.fem.mpi import MPI, on_root, only_root
 from lipmat.fem.record import Record
-from lipmat.fem.step import critical_step
-from lipmat.materials.file import load
-
-
-def grid_of(mesh: MeshSpec) -> Grid:
-    """Return the distributed mesh of a case, or of the command line's MESH."""
-    if mesh.box is not None:
-        return box(mesh.box.size, mesh.box.cells, mesh.box.cell)
-    assert mesh.file is not None
-    return read_grid(mesh.file)
-
-
-def body_of(case: Case) -> Body:
-    """Return the body of a case: its mesh with the laws of its material files."""
-    grid = grid_of(case.mesh)
-    return Body(grid, [_material(m) for m in case.materials])
-
-
-def _material(spec: MaterialSpec) -> Material:
-    return Material(load(spec.file), spec.density, spec.region)
-
-
-def loads_of(case: Case) -> list[Load]:
-    """Return the boundary conditions and loads of a case."""
-    loads = [_load(b) for b in case.boundary]
-    if case.gravity is not None:
-        gravity = case.gravity
-        loads.append(Gravity(gravity.acceleration, gravity.factor if gravity.curve else constant))
-    return loads
-
-
-def _load(spec: BoundarySpec) -> Load:
-    curve: Curve = spec.factor if spec.curve else constant
-    if spec.traction is not None:
-        return Traction(spec.on, spec.traction, curve)
-    if spec.pressure is not None:
-        return Pressure(spec.on, spec.pressure, curve)
-    if spec.velocity is not None:
-        return Motion(spec.on, spec.velocity, "velocity", curve)
-    assert spec.displacement is not None
-    return Motion(spec.on, spec.displacement, "displacement", curve)
+from lipmat.fem.restart import refuse_unresumable
 
 
 def run_case(
@@ -76,25 +27,70 @@ def run_case(
     Raises:
         InputError: A mesh, material or group of the case cannot be used.
     """
+    return _simulate(case, folder, progress, resume=False)
+
+
+def resume(folder: str | Path, progress: Callable[[Progress], None] | None = None) -> Record:
+    """Go on with an interrupted run of a case; its records end as those of a run in one go.
+
+    Args:
+        folder: Where ``lipmat run`` left its case and its restart file.
+        progress: Called at every check.
+
+    Raises:
+        InputError: No interrupted run is there, or its case, mesh or materials have changed.
+    """
+    folder = Path(folder)
+    case = case_in(folder)
+    refuse_unresumable(MPI.COMM_WORLD, folder)
+    return _simulate(case, folder, progress, resume=True)
+
+
+def case_in(folder: Path) -> Case:
+    """Return the case that a run left in its folder.
+
+    Raises:
+        InputError: There is none, or it cannot be read.
+    """
+    file = folder / "case.toml"
+    if not file.is_file():
+        raise InputError(
+            f"{folder}: there is no case.toml, expected the folder of a run of a case; a run of "
+            "your own goes on with march(..., resume=True)"
+        )
+    return read_case(file)
+
+
+def _simulate(
+    case: Case, folder: Path, progress: Callable[[Progress], None] | None, resume: bool
+) -> Record:
     body = body_of(case)
     loads = loads_of(case)
     for boundary in case.boundary:
         body.grid.group(boundary.on)
     PrescribedMotion(body, loads)  # a wrong name or a clash leaves no folder behind
-    step = critical_step(body, case.time.level, case.time.safety, case.seed)
-    only_root(body.comm, _write_case, case, folder)
+    t = case.time
+    step, added = step_of(case, body, loads)
+    if not resume:
+        only_root(body.comm, _write_case, case, folder)
     record = march(
         body,
         step,
-        case.time.end,
+        t.end,
         loads=loads,
         velocity=case.initial.velocity_at,
         folder=folder,
         every=case.output_every,
-        check_every=case.time.check_every,
+        check_every=t.check_every,
         probes=case.output.probes,
+        energy_warning=t.energy_warning,
+        energy_limits=t.energy_limits,
+        verify=t.verify,
+        restart_every=case.output.restart,
+        resume=resume,
+        identity={"case": on_root(body.comm, case.identity)},
         progress=progress,
-        info=_info(case),
+        info=_info(case) | ({} if added is None else {"added_mass": added.as_dict()}),
     )
     pictures = only_root(body.comm, _pictures, case, folder)
     return record.with_pictures(tuple(pictures or ()))
@@ -103,9 +99,7 @@ def run_case(
 def _write_case(case: Case, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        beside = folder / "case.toml.part"
-        beside.write_text(case.as_toml())
-        os.replace(beside, folder / "case.toml")
+        replace_file(folder / "case.toml", case.as_toml().encode())
     except OSError as error:
         raise InputError(f"{folder}: cannot be written to, {error.strerror}") from error
 

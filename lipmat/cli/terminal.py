@@ -15,7 +15,7 @@ from rich.table import Table
 from lipmat.cli.ranks import rank
 
 if TYPE_CHECKING:
-    from lipmat.fem.march import Progress as RunProgress
+    from lipmat.fem.driver import Progress as RunProgress
     from lipmat.fem.record import Record
 
 
@@ -50,8 +50,13 @@ class Terminal:
         self.say(f"[bold]{title}[/]")
         with self._bar("{task.percentage:>3.0f} %", "{task.fields[note]}") as bar:
             task = bar.add_task(title, total=1.0, note="compiling")
+            said: set[str] = set()
 
             def update(p: RunProgress) -> None:
+                for warning in p.warnings:
+                    if warning not in said:
+                        self.say(f"[yellow]{warning}[/]")
+                said.update(p.warnings)
                 left = "" if math.isnan(p.seconds_left) else f", {p.seconds_left:.0f} s left"
                 note = (
                     f"{quantity(p.time, 's')}, step {p.steps}: {quantity(p.step, 's')} "
@@ -71,10 +76,38 @@ class Terminal:
         self._tests(f"{summary['law']}, fitted in {summary['seconds']:.1f} s", summary["tests"])
         bulk = summary["bulk_modulus"]
         self.say(f"bulk modulus {quantity(bulk['value'], 'Pa')} ({bulk['origin']})")
+        if "l_data" in summary:
+            self._data(summary)
+        if "step" in summary:
+            self._step_asked(summary["step"])
         self.files([Path(summary["file"]), Path(summary["plot"])])
 
+    def _data(self, summary: Mapping[str, Any]) -> None:
+        """Print what the data alone say of convexity and bound."""
+        found = summary["convex_data"]
+        self.say(
+            "the data fit a convex law"
+            if found["convex"]
+            else f"[yellow]no convex law fits the data: the stress falls by "
+            f"{quantity(found['fall'], 'Pa')} between {' and '.join(found['rows'])}[/]"
+        )
+        self.say(f"of the reference stiffness the data alone need {summary['l_data']:.3f}")
+
+    def _step_asked(self, step: Mapping[str, Any]) -> None:
+        """Print what a requested step costs."""
+        asked, free = quantity(step["requested"], "s"), quantity(step["without_bound"], "s")
+        if not step["binds"]:
+            self.say(f"the step of {asked} binds nothing: the law without a bound allows {free}")
+            return
+        certified = quantity(step["certified"], "s")
+        self.say(
+            f"certified step {certified} ({step['level']}) for {asked} asked; without the bound "
+            f"{free}, C0 is {step['scale']:.3g} of that law's"
+        )
+        self._tests("the law without the bound", step["tests_without_bound"])
+
     def _tests(self, title: str, tests: Mapping[str, Any]) -> None:
-        table = Table(title=title, **_STYLE)
+        table = Table(title=title, **STYLE)
         for name in ("test", "", "points", "R²", "rms error"):
             table.add_column(name, justify="left" if name in ("test", "") else "right")
         for name, t in tests.items():
@@ -85,7 +118,7 @@ class Terminal:
 
     def info(self, file: Path, content: Mapping[str, Any]) -> None:
         """Print what a material file holds."""
-        table = Table(title=str(file), show_header=False, **_STYLE)
+        table = Table(title=str(file), show_header=False, **STYLE)
         table.add_column(style="bold")
         table.add_column()
         shown = {k: content[k] for k in ("law", "strain_measures", "stress_measures", "units")}
@@ -100,41 +133,21 @@ class Terminal:
         self._rungs(content["bound"]["rungs"])
 
     def _rungs(self, rungs: Sequence[Mapping[str, Any]]) -> None:
-        table = Table(title="certified bounds of the tangent", **_STYLE)
+        table = Table(title="certified bounds of the tangent", **STYLE)
         table.add_column("stretch")
         table.add_column("volume ratio")
         for name in rungs[0]["tangent"]:
             table.add_column(name, justify="right")
         for r in rungs:
-            values = [quantity(v, "Pa") for v in r["tangent"].values()]
-            table.add_row(*_domain(r["domain"]), *values)
+            values = [_stiffness(v) for v in r["tangent"].values()]
+            table.add_row(*domain_texts(r["domain"]), *values)
         self.console.print(table)
 
     def check(self, result: Mapping[str, Any]) -> None:
         """Print certified steps beside the usual estimates."""
-        cell = result["limiting_cell"]
-        where = ", ".join(f"{x:.4g}" for x in cell["centre"])
-        chance = result["failure_probability"]
-        self.say(
-            f"[bold]certified step {quantity(result['step'], 's')}[/] ({result['level']}; "
-            f"highest frequency {result['omega_max']:.5g} rad/s by {result['omega_rule']}"
-            + (f", failure probability {chance:.0e})" if chance else ")")
-        )
-        self.say(f"set by cell {cell['number']} at ({where}) m, of {result['cells']} cells")
-        table = Table(title="step while the body stays in a domain", **_STYLE)
-        for name in ("stretch", "volume ratio", "certified step"):
-            table.add_column(name)
-        for rung in result["ladder"]:
-            table.add_row(*_domain(rung["domain"]), quantity(rung["step"], "s"))
-        self.console.print(table)
-        table = Table(title="what the usual estimates say for the first of them", **_STYLE)
-        for name in ("estimate", "step", "over the certified", ""):
-            table.add_column(name)
-        notes = {"edge_length": "not a bound", "element": "a bound"}
-        for name, value in result["estimates"].items():
-            ratio = f"{value / result['step']:.3f}"
-            table.add_row(name.replace("_", " "), quantity(value, "s"), ratio, notes[name])
-        self.console.print(table)
+        from lipmat.cli.checkview import show_check
+
+        show_check(self, result)
 
     def record(self, record: Record) -> None:
         """Print how a run ended and what it left."""
@@ -143,7 +156,7 @@ class Terminal:
         colour = "green" if good else "red"
         self.say(f"[bold {colour}]{record.outcome}[/]: {record.message}")
         if not good:
-            self.say(f"advice: {record.outcome.advice}")
+            self.say(f"advice: {s['advice']}")
         rate = s["cell_steps_per_second"] / 1e6
         self.say(
             f"{s['steps']} steps of {s['cells']} cells in {s['seconds']:.1f} s "
@@ -155,13 +168,15 @@ class Terminal:
                 f"the step followed the body's domain: {changes['count']} changes, between "
                 f"{quantity(changes['smallest'], 's')} and {quantity(changes['largest'], 's')}"
             )
-        if abs(s["energy"]["error"]) > 0.01:
-            self.say("[yellow]the energy account is more than 1 % out: look before you trust[/]")
+        for warning in (*s["energy"]["warnings"], *s["restart_failures"]):
+            self.say(f"[yellow]{warning}[/]")
         if s["domain_overruns"]:
             self.say(
                 f"checks that found the body already beyond the domain of the step in use: "
                 f"{s['domain_overruns']}; a smaller check_every sees it earlier"
             )
+        if not good and record.folder is not None and (record.folder / "case.toml").is_file():
+            self.say(f"to go on from the last good state: lipmat resume {record.folder}")
         if record.folder is not None:
             names = ("summary.json", "history.csv", "fields.vtkhdf")
             self.files([*(record.folder / n for n in names), *record.pictures])
@@ -172,8 +187,18 @@ class Terminal:
             self.say(f"  wrote {file}")
 
 
-_STYLE: dict[str, Any] = {"title_justify": "left", "box": None, "padding": (0, 2, 0, 0)}
+STYLE: dict[str, Any] = {"title_justify": "left", "box": None, "padding": (0, 2, 0, 0)}
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
+
+
+def _stiffness(bound: Any) -> str:
+    """Return a bound of a tangent: a number, the two moduli of C0, or its largest component."""
+    if not isinstance(bound, Mapping):
+        return quantity(bound, "Pa")
+    if "bulk_modulus" in bound:
+        bulk, shear = (quantity(bound[f"{k}_modulus"], "Pa") for k in ("bulk", "shear"))
+        return f"K {bulk}, G {shear}"
+    return f"C0 up to {quantity(max(map(max, bound['stiffness'])), 'Pa')}"
 
 
 def quantity(value: float, unit: str) -> str:
@@ -184,7 +209,8 @@ def quantity(value: float, unit: str) -> str:
     return f"{value / scale:.4g} {prefix}{unit}"
 
 
-def _domain(domain: Mapping[str, float] | None) -> tuple[str, str]:
+def domain_texts(domain: Mapping[str, float] | None) -> tuple[str, str]:
+    """Return a domain's stretches and volume ratios, for people."""
     if domain is None:
         return "any", "any"
     return (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,8 +14,10 @@ from pydantic import (
     StrictBool,
     StrictInt,
     field_validator,
+    model_validator,
 )
 
+from lipmat.config.axes import AxesSpec
 from lipmat.config.loads import BoundarySpec, GravitySpec, InitialSpec
 from lipmat.config.mesh import MeshSpec
 from lipmat.config.toml_writer import write_toml
@@ -21,10 +26,12 @@ from lipmat.schema import (
     ExistingFile,
     Length,
     Name,
+    Number,
     PositiveInt,
     PositiveNumber,
     PositiveTime,
     Table,
+    read_bytes,
     read_table,
 )
 
@@ -36,11 +43,13 @@ class MaterialSpec(Table):
         file: the material file, as an absolute path.
         density: of the reference state [kg/m^3].
         region: a named group of the mesh; None is everywhere.
+        axes: material axes of a law that is not isotropic.
     """
 
     file: ExistingFile
     density: Density
     region: Name | None = None
+    axes: AxesSpec | None = None
 
 
 class TimeSpec(Table):
@@ -48,24 +57,36 @@ class TimeSpec(Table):
 
     Attributes:
         end: length of the simulation [s].
-        level: what the certificate of the step covers.
+        level: what the certificate of the step covers; None is the strongest that the laws allow.
+        viscosity: factor of the viscosity that belongs to the level; None is that of the largest
+            step.
         safety: factor on the certified step, in (0, 1].
+        step: the step that is asked for [s]; None is the certified one.
+        mass_scaling: whether mass is added where the step that is asked for needs it.
         check_every: steps between two checks of domain, energy and cells.
+        energy_warning: relative error of the energy account from which the run warns.
+        energy_limits: errors that end the run, the negative one where energy vanished and the
+            positive one where it came from nowhere.
+        verify: evaluate the function that the certificate says cannot rise.
     """
 
     end: PositiveTime
-    level: Literal["linearised", "convex", "energy"] = "linearised"
+    level: Literal["linearised", "convex", "energy"] | None = None
+    viscosity: Number | None = None
     safety: PositiveNumber = 1.0
+    step: PositiveTime | None = None
+    mass_scaling: StrictBool = False
     check_every: PositiveInt = 20
+    energy_warning: PositiveNumber = 0.01
+    energy_limits: tuple[Number, Number] = (-0.1, 0.1)
+    verify: StrictBool = False
 
-    @field_validator("level")
+    @field_validator("energy_limits")
     @classmethod
-    def _available(cls, level: str) -> str:
-        if level != "linearised":
-            raise ValueError(
-                "expected 'linearised', the other levels arrive with the small-strain laws"
-            )
-        return level
+    def _around_zero(cls, limits: tuple[float, float]) -> tuple[float, float]:
+        if not limits[0] < 0.0 < limits[1]:
+            raise ValueError("expected a negative and a positive number")
+        return limits
 
     @field_validator("safety")
     @classmethod
@@ -73,6 +94,12 @@ class TimeSpec(Table):
         if safety > 1.0:
             raise ValueError("expected at most 1")
         return safety
+
+    @model_validator(mode="after")
+    def _scaled_to_a_step(self) -> TimeSpec:
+        if self.mass_scaling and self.step is None:
+            raise ValueError("mass_scaling: found true without a step, expected the step [s] too")
+        return self
 
 
 class OutputSpec(Table):
@@ -83,12 +110,14 @@ class OutputSpec(Table):
         picture: whether pictures are made.
         movie: whether a movie is made.
         probes: points whose motion is recorded [m].
+        restart: time between two restart files, by the clock on the wall [s].
     """
 
     every: PositiveTime | None = None
     picture: StrictBool = True
     movie: StrictBool = False
     probes: tuple[tuple[Length, Length, Length], ...] = ()
+    restart: PositiveTime = 30.0
 
 
 class Case(Table):
@@ -119,6 +148,20 @@ class Case(Table):
         """Time between two records [s]."""
         return self.time.end / 50 if self.output.every is None else self.output.every
 
+    def identity(self) -> str:
+        """Return the SHA-256 of all that shapes the motion and its records.
+
+        Files count by what they hold, wherever they are. Title, pictures, the time between restart
+        files and the limits of the energy account do not count: a resumed run may change them.
+        """
+        free: dict[str, Any] = {
+            "title": True,
+            "time": {"energy_warning", "energy_limits"},
+            "output": {"picture", "movie", "restart"},
+        }
+        content = _by_content(self.model_dump(exclude=free))
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
     def as_toml(self) -> str:
         """Return the case as resolved, in SI, as a text from which `read_case` makes it again."""
         tables: dict[str, Any] = self.model_dump(exclude_none=True)
@@ -126,6 +169,17 @@ class Case(Table):
             for kind in table.keys() & {"displacement", "velocity"}:
                 table[kind] = ["free" if entry is None else entry for entry in table[kind]]
         return write_toml(tables)
+
+
+def _by_content(value: Any) -> Any:
+    """Return a value with the hashes of its files in place of their paths."""
+    if isinstance(value, Path):
+        return hashlib.sha256(read_bytes(value)).hexdigest()
+    if isinstance(value, Mapping):
+        return {key: _by_content(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_by_content(entry) for entry in value]
+    return value
 
 
 def read_case(path: str | Path) -> Case:

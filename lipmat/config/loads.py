@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, field_validator, model_validator
 
+from lipmat.config.curves import Curve, curve_factor
 from lipmat.config.expression import compile_expression
+from lipmat.config.walls import WallSpec
 from lipmat.errors import InputError
-from lipmat.schema import Acceleration, Length, Name, Number, Stress, Table, Time, Velocity
+from lipmat.schema import Acceleration, Length, Name, Stress, Table, Velocity
 
-
-def _increasing(curve: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-    for (earlier, _), (later, _) in pairwise(curve):
-        if later <= earlier:
-            raise ValueError(f"expected increasing times, but {later!r} s follows {earlier!r} s")
-    return curve
+Floats = NDArray[np.float64]
+KINDS = ("displacement", "velocity", "traction", "traction_field", "pressure", "wall")
 
 
 def _none_if_free(entry: object) -> object:
@@ -31,33 +29,24 @@ def _not_all_free(entries: tuple[float | None, ...] | None) -> tuple[float | Non
     return entries
 
 
-Curve = Annotated[tuple[tuple[Time, Number], ...], Field(min_length=2), AfterValidator(_increasing)]
 _Free = BeforeValidator(_none_if_free)
 _LengthOrFree = Annotated[Length | None, _Free]
 _VelocityOrFree = Annotated[Velocity | None, _Free]
 
 
-def curve_factor(curve: tuple[tuple[float, float], ...] | None, time: float) -> float:
-    """Return the factor of a piecewise linear curve at a time [s].
-
-    It is constant outside the times of the curve, and 1 without a curve.
-    """
-    if curve is None:
-        return 1.0
-    times, factors = zip(*curve, strict=True)
-    return float(np.interp(time, times, factors))
-
-
 class BoundarySpec(Table):
-    """What a part of the boundary is held to or loaded by; exactly one of the four kinds.
+    """What a part of the boundary is held to or loaded by; exactly one kind of ``KINDS``.
 
     Attributes:
         on: a named group of the mesh, or ``x-min`` … ``z-max`` of a box.
         displacement: along x, y, z [m]; None (``"free"`` in the file) where not prescribed.
         velocity: along x, y, z [m/s]; None (``"free"`` in the file) where not prescribed.
         traction: force per reference area along x, y, z [Pa].
+        traction_field: three expressions in x, y, z [m] and t [s] that give it [Pa].
         pressure: against the outward normal [Pa].
-        curve: pairs of time [s] and the factor on the value, piecewise linear.
+        wall: a rigid wall that it may touch.
+        curve: pairs of time [s] and the factor on the value (of a wall, on its motion), piecewise
+            linear.
     """
 
     on: Name
@@ -72,29 +61,46 @@ class BoundarySpec(Table):
         | None
     ) = None
     traction: tuple[Stress, Stress, Stress] | None = None
+    traction_field: tuple[str, str, str] | None = None
     pressure: Stress | None = None
+    wall: WallSpec | None = None
     curve: Curve | None = None
 
-    @model_validator(mode="before")
+    @field_validator("traction_field")
     @classmethod
-    def _refuse_wall(cls, data: object) -> object:
-        if isinstance(data, dict) and "wall" in data:
-            raise ValueError("'wall' (contact) is not available yet, remove it")
-        return data
+    def _check_expressions(cls, texts: tuple[str, str, str] | None) -> tuple[str, str, str] | None:
+        _compiled(texts or (), "xyzt")
+        return texts
 
     @model_validator(mode="after")
     def _exactly_one_kind(self) -> BoundarySpec:
-        kinds = ("displacement", "velocity", "traction", "pressure")
-        found = [kind for kind in kinds if getattr(self, kind) is not None]
+        found = [kind for kind in KINDS if getattr(self, kind) is not None]
         if len(found) != 1:
             raise ValueError(
-                f"found {' and '.join(found) or 'none'}, expected exactly one of {', '.join(kinds)}"
+                f"found {' and '.join(found) or 'none'}, expected exactly one of {', '.join(KINDS)}"
             )
+        if self.wall is not None and self.curve is not None and not self.wall.moves:
+            raise ValueError("found a curve of a wall that stands, give the wall a displacement")
         return self
 
     def factor(self, time: float) -> float:
         """Return the factor on the value at a time [s]; constant outside the curve."""
         return curve_factor(self.curve, time)
+
+    def traction_at(self) -> Callable[[Floats, float], Floats]:
+        """Return the field of tractions (3, n) [Pa] of points (3, n) [m] and a time [s]."""
+        rows = _compiled(self.traction_field or (), "xyzt")
+
+        def field(points: Floats, time: float) -> Floats:
+            return np.stack([row(*points, time) for row in rows])
+
+        return field
+
+
+def _compiled(texts: Sequence[str], names: str) -> list[Callable[..., Floats]]:
+    """Compile the components of a field; an error names the component."""
+    pairs = zip("xyz", texts, strict=False)
+    return [compile_expression(text, tuple(names), f"component {axis}") for axis, text in pairs]
 
 
 class InitialSpec(Table):
@@ -111,8 +117,7 @@ class InitialSpec(Table):
     @field_validator("velocity_field")
     @classmethod
     def _check_expressions(cls, texts: tuple[str, str, str] | None) -> tuple[str, str, str] | None:
-        for axis, text in zip("xyz", texts or (), strict=False):
-            compile_expression(text, where=f"component {axis}")
+        _compiled(texts or (), "xyz")
         return texts
 
     @model_validator(mode="after")
@@ -130,8 +135,7 @@ class InitialSpec(Table):
         x, y, z = np.asarray(points, dtype=np.float64)
         if self.velocity_field is None:
             return np.repeat(np.array(self.velocity)[:, None], len(x), axis=1)
-        rows = [compile_expression(text)(x, y, z) for text in self.velocity_field]
-        velocity = np.stack(rows)
+        velocity = np.stack([row(x, y, z) for row in _compiled(self.velocity_field, "xyz")])
         bad = np.flatnonzero(~np.isfinite(velocity).all(axis=0))
         if bad.size:
             place = ", ".join(f"{c[bad[0]]:g}" for c in (x, y, z))

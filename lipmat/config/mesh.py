@@ -25,10 +25,18 @@ class BoxSpec(Table):
 
 
 class MeshSpec(Table):
-    """Exactly one of a mesh file, as an absolute path, and a box."""
+    """Exactly one of a mesh file and a box.
+
+    Attributes:
+        file: the mesh file, as an absolute path.
+        box: a block of equal cells.
+        formulation: how hexahedra integrate the change of volume: ``selective`` with one point,
+            against locking, ``full`` with eight like all else.
+    """
 
     file: ExistingFile | None = None
     box: BoxSpec | None = None
+    formulation: Literal["selective", "full"] = "selective"
 
     @model_validator(mode="after")
     def _exactly_one(self) -> MeshSpec:

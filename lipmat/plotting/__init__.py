@@ -1,6 +1,6 @@
-"""Pictures and movies of runs, plots of fits; nothing here needs a display."""
+"""Pictures and movies of runs, plots of fits and of meshes; nothing here needs a display."""
 
 from lipmat.plotting.draw import FitPanel, plot_fit
-from lipmat.plotting.process import plot_run
+from lipmat.plotting.process import plot_cells, plot_run
 
-__all__ = ["FitPanel", "plot_fit", "plot_run"]
+__all__ = ["FitPanel", "plot_cells", "plot_fit", "plot_run"]

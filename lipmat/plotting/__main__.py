@@ -1,17 +1,25 @@
-"""The drawing process: ``python -m lipmat.plotting FOLDER [picture] [movie]``."""
+"""The drawing process.
+
+``python -m lipmat.plotting FOLDER [picture] [movie]`` draws a run, and
+``python -m lipmat.plotting --cells DATA PICTURE`` the cells' own limits of the step.
+"""
 
 import sys
 from pathlib import Path
 
 from lipmat.errors import InputError
+from lipmat.plotting.cells import draw_cells
 from lipmat.plotting.draw import draw_run
 
 
 def main() -> None:
     """Draw, and print the names of the files written, one on a line."""
-    folder, *wanted = sys.argv[1:]
+    first, *wanted = sys.argv[1:]
     try:
-        files = draw_run(Path(folder), "picture" in wanted, "movie" in wanted)
+        if first == "--cells":
+            files = [draw_cells(Path(wanted[0]), Path(wanted[1]))]
+        else:
+            files = draw_run(Path(first), "picture" in wanted, "movie" in wanted)
     except InputError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -55,6 +55,8 @@ class FitPanel:
         y_label: Label with unit.
         fitted: Whether the law was trained on this test, or predicts it.
         r2: Coefficient of determination [-].
+        parity: Whether the points are the law's values over the measured ones; the curve is then
+            where both agree.
     """
 
     title: str
@@ -66,6 +68,7 @@ class FitPanel:
     y_label: str
     fitted: bool
     r2: float
+    parity: bool = False
 
 
 def draw_run(folder: Path, picture: bool, movie: bool) -> list[Path]:
@@ -120,8 +123,13 @@ def _draw_panel(axes: Any, panel: FitPanel) -> None:
     colour = COLOURS[0] if panel.fitted else COLOURS[1]
     kind = "fitted" if panel.fitted else "predicted"
     dots = {"s": 18, "facecolor": "white", "edgecolor": "#333333", "linewidth": 0.9, "zorder": 3}
-    axes.plot(panel.x_curve, panel.y_curve, color=colour, linewidth=2, label=f"law, {kind}")
-    axes.scatter(panel.x, panel.y_measured, label="measured", **dots)
+    if panel.parity:
+        small = {"s": 7, "color": colour, "linewidth": 0, "alpha": 0.5, "zorder": 3}
+        axes.plot(panel.x_curve, panel.y_curve, color="#333333", linewidth=0.8, label="equal")
+        axes.scatter(panel.x, panel.y_measured, label=f"law, {kind}", **small)
+    else:
+        axes.plot(panel.x_curve, panel.y_curve, color=colour, linewidth=2, label=f"law, {kind}")
+        axes.scatter(panel.x, panel.y_measured, label="measured", **dots)
     axes.set_title(f"{panel.title}: {kind}, R² = {panel.r2:.4f}")
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)

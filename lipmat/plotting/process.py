@@ -8,9 +8,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lipmat.errors import InputError
+
+Floats = NDArray[np.float64]
 
 
 def plot_run(folder: str | Path, picture: bool = True, movie: bool = False) -> list[Path]:
@@ -29,10 +35,51 @@ def plot_run(folder: str | Path, picture: bool = True, movie: bool = False) -> l
         RuntimeError: The drawing process failed; its message follows.
     """
     wanted = ["picture"] * picture + ["movie"] * movie
-    command = [sys.executable, "-m", "lipmat.plotting", str(Path(folder).absolute()), *wanted]
+    names = _draw([str(Path(folder).absolute()), *wanted])
+    return [Path(folder) / name for name in names]
+
+
+def plot_cells(
+    picture: str | Path,
+    points: Floats,
+    cells: NDArray[np.int64],
+    limits: Floats,
+    step: float,
+    level: str,
+) -> Path:
+    """Draw every cell's own limit of the step on the mesh, and how many cells have which.
+
+    Args:
+        picture: The PNG file to write.
+        points: Nodes, shape (n, 3) [m].
+        cells: Nodes of each cell in the order of VTK, shape (m, 4) or (m, 8).
+        limits: Each cell's own limit, shape (m,) [s].
+        step: The certified step of the body [s].
+        level: Its level.
+
+    Returns:
+        The file written.
+
+    Raises:
+        InputError: The folder of the picture does not exist.
+        RuntimeError: The drawing process failed; its message follows.
+    """
+    file = Path(picture).absolute()
+    if not file.parent.is_dir():
+        raise InputError(f"{picture}: there is no folder {file.parent}, expected an existing one")
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "cells.npz"
+        np.savez(data, points=points, cells=cells, limits=limits, step=step, level=level)
+        _draw(["--cells", str(data), str(file)])
+    return Path(picture)
+
+
+def _draw(arguments: list[str]) -> list[str]:
+    """Run the drawing process and return the lines that it prints."""
+    command = [sys.executable, "-m", "lipmat.plotting", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode == 2:
         raise InputError(done.stderr.strip())
     if done.returncode != 0:
-        raise RuntimeError(f"drawing {folder} failed: {done.stderr.strip()[-2000:]}")
-    return [Path(folder) / name for name in done.stdout.split("\n") if name]
+        raise RuntimeError(f"drawing failed: {done.stderr.strip()[-2000:]}")
+    return [line for line in done.stdout.split("\n") if line]

@@ -68,10 +68,17 @@ def test_a_case_in_si(folder: Path) -> None:
     assert case.materials[0].density == pytest.approx(930.0)
     assert case.time.model_dump() == {
         "end": 0.02,
-        "level": "linearised",
+        "level": None,
+        "viscosity": None,
         "safety": 1.0,
+        "step": None,
+        "mass_scaling": False,
         "check_every": 20,
+        "energy_warning": 0.01,
+        "energy_limits": (-0.1, 0.1),
+        "verify": False,
     }
+    assert case.output.restart == 30.0
     assert case.boundary[0].displacement == (0.0, None, 0.002)
     assert case.boundary[1].pressure == 2000.0
     assert case.gravity is not None
@@ -156,7 +163,18 @@ def test_what_toml_has_no_word_for_is_refused() -> None:
         ('"20 ms"', '"-20 ms"', "[time] end: found '-20 ms', expected a value greater than 0"),
         ('"20 ms"', "nan", "[time] end: found nan, expected a finite number"),
         ('"20 ms"', "true", "[time] end: found True, expected a time"),
-        ('"20 ms"', '1\nlevel = "energy"', "[time] level: found 'energy', expected 'linearised'"),
+        ('"20 ms"', '1\nviscosity = "1 s"', "[time] viscosity: found '1 s', expected a plain numb"),
+        ('"20 ms"', "1\nmass_scaling = true", "[time] mass_scaling: found true without a step"),
+        ('"20 ms"', "1\nstep = 0", "[time] step: found 0, expected a value greater than 0"),
+        ('"20 ms"', "1\nenergy_warning = 0", "[time] energy_warning: found 0, expected a value gr"),
+        (
+            '"20 ms"',
+            "1\nenergy_limits = [0.1, 0.2]",
+            "[time] energy_limits: found [0.1, 0.2], expected a negative and a positive number",
+        ),
+        ('"20 ms"', "1\nenergy_limits = [-0.1]", "energy_limits: found [-0.1], expected 2 entries"),
+        ('"20 ms"', "1\nverify = 1", "[time] verify: found 1, expected true or false"),
+        ("movie = true", 'restart = "1 m"', "[output] restart: found '1 m', expected a time such"),
         ('"20 ms"', '1\nlevel = "linear"', "[time] level: found 'linear', expected 'linearised'"),
         ('"20 ms"', "1\nsafety = 1.5", "[time] safety: found 1.5, expected at most 1"),
         ('"20 ms"', "1\nsafety = 0", "[time] safety: found 0, expected a value greater than 0"),
@@ -172,7 +190,7 @@ def test_what_toml_has_no_word_for_is_refused() -> None:
         ('"rubber.safetensors"', "5", "[[materials]] 1, file: found 5, expected the name of a fi"),
         ("0.93 g", "-0.93 g", "[[materials]] 1, density: found '-0.93 g/cm^3', expected a value"),
         ("[[materials]]", "[materials]", "[materials] expected a list"),
-        ("pressure", "wall", "[[boundary]] 2: 'wall' (contact) is not available yet"),
+        ("pressure", "wall", "[[boundary]] 2, wall: found '2 kPa', expected a table"),
         ("pressure", "#", "[[boundary]] 2: found none, expected exactly one of displacement, vel"),
         (
             "pressure",
@@ -259,3 +277,46 @@ def test_any_box_is_read_or_refused_in_one_line(text: str) -> None:
     except InputError as error:
         lines = len(str(error).splitlines())
     assert lines == 1
+
+
+def test_all_keys_of_time_and_output(folder: Path) -> None:
+    text = (
+        SMALL
+        + """
+level = "convex"
+viscosity = 0.2
+step = "1 us"
+mass_scaling = true
+energy_warning = "2 %"
+energy_limits = [-0.2, "30 %"]
+verify = true
+[output]
+restart = "2 s"
+"""
+    )
+    case = _read(folder, text)
+    assert (case.time.level, case.time.viscosity, case.time.step) == ("convex", 0.2, 1e-6)
+    assert (case.time.mass_scaling, case.time.verify) == (True, True)
+    assert (case.time.energy_warning, case.time.energy_limits) == (0.02, (-0.2, 0.3))
+    assert case.output.restart == 2.0
+    assert _read(folder, case.as_toml()) == case
+
+
+def test_identity_of_a_case(folder: Path) -> None:
+    """It survives writing, reading and moving; it changes with the motion and with the files."""
+    case = _read(folder, CASE)
+    first = case.identity()
+    assert _read(folder, case.as_toml()).identity() == first
+    free = CASE.replace("movie = true", 'restart = "1 s"\npicture = false')
+    free = free.replace('"20 ms"', '"20 ms"\nenergy_limits = [-1, 1]').replace("column", "beam")
+    assert _read(folder, free).identity() == first
+    elsewhere = folder / "moved"
+    elsewhere.mkdir()
+    (folder / "rubber.safetensors").rename(elsewhere / "rubber.safetensors")
+    moved = CASE.replace("rubber.safetensors", "moved/rubber.safetensors")
+    assert _read(folder, moved).identity() == first
+    (elsewhere / "rubber.safetensors").write_bytes(b"another law")
+    assert _read(folder, moved).identity() != first
+    (folder / "rubber.safetensors").touch()
+    for old, new in (("20 ms", "21 ms"), ("2 kPa", "3 kPa"), ("0.2 ms", "0.3 ms")):
+        assert _read(folder, CASE.replace(old, new)).identity() != first
