@@ -28,7 +28,7 @@ def test_certified_step_is_the_exact_one_to_two_parts_in_a_thousand(
 ) -> None:
     """``2 / omega`` by ARPACK on force and lumped mass, over the certified step: in [1, 1.002]."""
     body = body_of(shape, tmp_path, fine=True)
-    ratio = 2.0 / exact_frequency(body) / critical_step(body).value
+    ratio = 2.0 / exact_frequency(body) / critical_step(body, "linearised").value
     assert 1.0 <= ratio <= 1.002
 
 
@@ -44,7 +44,7 @@ def free_run(body: Body, step: float, steps: int) -> tuple[float, np.ndarray]:
     for n in range(steps):
         motion.begin_step(step)
         if n == 0:
-            conserved = motion.energies(step)[1] + stored()
+            conserved = motion.energies(step).leapfrog + stored()
         motion.finish_step(step, (n + 1) * step)
         if n % 100 == 99:
             v = motion.velocity
