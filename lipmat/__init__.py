@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from lipmat.materials.file import save as save
     from lipmat.materials.linear import LinearElastic as LinearElastic
     from lipmat.materials.polyconvex import PolyconvexStretch as PolyconvexStretch
+    from lipmat.materials.pq import PQ as PQ
+    from lipmat.materials.principal_values import PrincipalValues as PrincipalValues
+    from lipmat.materials.ridge import Ridge as Ridge
     from lipmat.plotting import plot_run as plot_run
 
 _HOMES = {
@@ -36,6 +39,9 @@ _HOMES = {
     "load": "lipmat.materials.file",
     "LinearElastic": "lipmat.materials.linear",
     "PolyconvexStretch": "lipmat.materials.polyconvex",
+    "PrincipalValues": "lipmat.materials.principal_values",
+    "PQ": "lipmat.materials.pq",
+    "Ridge": "lipmat.materials.ridge",
     "Body": "lipmat.fem.body",
     "critical_step": "lipmat.fem.step",
     "requested_step": "lipmat.fem.mass_scaling",

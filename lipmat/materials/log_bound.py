@@ -27,6 +27,7 @@ as well, which integrates to ``4 ||X||^2 / l^2``. Hence
 from __future__ import annotations
 
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -35,8 +36,10 @@ from torch import Tensor
 
 from lipmat.materials.domain import StretchDomain, ladder
 from lipmat.materials.law import Bound, Rung
-from lipmat.materials.network import NetworkLaw
 from lipmat.materials.stretches import largest_eigenvalue
+
+if TYPE_CHECKING:
+    from lipmat.materials.network import NetworkLaw
 
 Array = NDArray[np.float64]
 RULE = "reference stiffness and stress limit of the logarithmic strain over stretch domains"

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from lipmat.materials.domain import StretchDomain
 from lipmat.materials.law import LOG_STRAIN, Bound, Measure, Part, Provenance, Rung
+from lipmat.materials.log_bound import certify
 from lipmat.materials.mandel import VOLUMETRIC, as_matrix
 from lipmat.materials.stretches import forces_and_hessian
 
@@ -161,8 +162,6 @@ class NetworkLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
     @cached_property
     def _bound(self) -> Bound:
         if self.kinematics == "log":
-            from lipmat.materials.log_bound import certify
-
             return certify(self)
         tangent: dict[str, Any] = {"network": as_matrix(self.reference())}
         sampled = {"network": self.largest_sampled_ratio()}

@@ -29,7 +29,7 @@ from lipmat.materials.domain import StretchDomain
 from lipmat.materials.law import Measure, Provenance
 from lipmat.materials.mandel import to_tensor
 from lipmat.materials.network import Array, Kinematics, NetworkLaw
-from lipmat.materials.units import (
+from lipmat.materials.spline_units import (
     certified_flattest,
     certified_steepest,
     check_positive,
