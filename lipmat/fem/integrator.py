@@ -108,7 +108,8 @@ class CentralDifference:
         """Add the forces of the walls.
 
         With viscosity they are taken where the body will be if it goes on as in the last step; what
-        that changes is booked as viscous. A convex penalty then cannot add energy (theory, levels).
+        that changes is booked as viscous. A convex penalty then cannot add energy: the proof is in
+        docs/theory/levels.md.
         """
         if self._viscosity:
             place = self._u + self.increment

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 from lipmat.fem.body import Body, Material
+from lipmat.fem.eigenvalue import ReferenceOperator
 from lipmat.fem.grid import Grid, box, read_grid
 from lipmat.fem.mpi import MPI
 from lipmat.materials.law import Law
@@ -33,8 +34,11 @@ def small_box(law: Law, cell: str, cells: int = 3, distort: bool = False) -> Bod
     return Body(distorted(grid) if distort else grid, [Material(law, 930.0)])
 
 
-def ball(law: Law, folder: Path, size: float) -> Body:
-    """Return a unit ball meshed by Gmsh with tetrahedra of a size [m]."""
+def ball(law: Law, folder: Path, size: float, slivers: bool = False) -> Body:
+    """Return a unit ball meshed by Gmsh with tetrahedra of a size [m].
+
+    With slivers the mesh is left as the Delaunay algorithm makes it, without optimisation.
+    """
     path = folder / "ball.msh"
     gmsh.initialize(interruptible=False)
     gmsh.option.setNumber("General.Terminal", 0)
@@ -44,6 +48,7 @@ def ball(law: Law, folder: Path, size: float) -> Body:
         gmsh.model.addPhysicalGroup(3, [tag], name="body")
         gmsh.option.setNumber("Mesh.MeshSizeMax", size)
         gmsh.option.setNumber("Mesh.MeshSizeMin", size)
+        gmsh.option.setNumber("Mesh.Optimize", 0 if slivers else 1)
         gmsh.model.mesh.generate(3)
         gmsh.write(str(path))
     finally:
@@ -69,6 +74,18 @@ class Force:
         columns = [self(u + difference * e) - self(u - difference * e) for e in np.eye(len(u))]
         k = np.array(columns) / (2 * difference)
         return 0.5 * (k + k.T)
+
+
+def exact_frequency_of_the_bound(body: Body) -> float:
+    """Return the highest frequency [rad/s] of K(C0) over the lumped mass, by ARPACK."""
+    operator = ReferenceOperator(body)
+    operator.set_bounds([m.law.bound().rungs[-1].tangent for m in body.materials])
+    scale = 1.0 / np.sqrt(operator.mass)
+    size = len(scale)
+    whitened = LinearOperator((size, size), lambda x: scale * operator.apply(scale * x.ravel()))
+    start = np.random.default_rng(0).standard_normal(size)
+    found = eigsh(whitened, 1, which="LA", tol=1e-12, v0=start, return_eigenvectors=False)
+    return float(np.sqrt(found[0]))
 
 
 def exact_frequency(body: Body) -> float:

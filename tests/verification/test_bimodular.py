@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -23,10 +24,9 @@ FOLDER = Path(__file__).parents[2] / "simulations" / "bimodular-bar"
 def script() -> ModuleType:
     sys.path.insert(0, str(FOLDER))
     try:
-        import growth
+        return import_module("growth")
     finally:
         sys.path.pop(0)
-    return growth
 
 
 @pytest.fixture(scope="module")
