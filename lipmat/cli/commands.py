@@ -65,7 +65,7 @@ def fit(
 
     Example:  lipmat fit data/treloar-1944 -o rubber.safetensors --bulk-modulus "50 MPa"
 
-    The stiffest law for a step:  lipmat fit data/s355-reference --law pq --step "2 us" --mesh a.msh
+    The stiffest law for a step:  lipmat fit data/s355-reference --step "2 us" --mesh part.msh
 
     Parameters
     ----------
@@ -75,7 +75,8 @@ def fit(
         Material file; default: the dataset's name with .safetensors.
     law
         polyconvex-stretch, or in small strain principal-values, pq or ridge. Default:
-        principal-values for tests of mode tensor, else polyconvex-stretch.
+        principal-values for tests of mode tensor, pq for a dataset with elastic constants, else
+        polyconvex-stretch.
     tests
         Names of the tests to train on, separated by commas; the others are predicted. Default: all.
     seed

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StrictBool, field_validator
+from pydantic import AfterValidator, Field, StrictBool, field_validator, model_validator
 
 from lipmat.errors import InputError, nearest
 from lipmat.experiments.columns import LAYOUTS, Columns, Mode, columns_in_si, stress_unit
 from lipmat.experiments.table import read_raw_table
-from lipmat.schema import Density, Name, Table, Temperature, read_bytes, read_table
+from lipmat.schema import Density, Name, Number, Stress, Table, Temperature, read_bytes, read_table
 
 Lateral = Literal["incompressible", "free", "measured"]
 
@@ -30,6 +30,7 @@ class Test:
             ``stretch`` [-].
         unit: unit of the stress as written in the file, e.g. ``"MPa"``, for reports.
         path: the CSV file.
+        lines: line number in the file of each point, counted from 1; empty if there is no file.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Test:
     columns: Columns
     unit: str
     path: Path
+    lines: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,8 @@ class Dataset:
         temperature: at which it was tested [K].
         density: of the unloaded material [kg/m^3].
         incompressible: whether the tests took the material to be so.
+        young: Young's modulus at small strain, if known apart from the tests [Pa].
+        poisson: Poisson's ratio that belongs to it [-].
         tests: in the order of ``dataset.toml``.
         folder: where it was read.
         hash: SHA-256, in hexadecimal, of ``dataset.toml`` and the CSV files, of all tests.
@@ -64,9 +68,18 @@ class Dataset:
     temperature: float | None
     density: float | None
     incompressible: bool
+    young: float | None
+    poisson: float | None
     tests: tuple[Test, ...]
     folder: Path
     hash: str
+
+    @property
+    def bulk_modulus(self) -> float | None:
+        """K = E / (3 (1 - 2 nu)) of the elastic constants, None without them [Pa]."""
+        if self.young is None or self.poisson is None:
+            return None
+        return self.young / (3.0 * (1.0 - 2.0 * self.poisson))
 
     def select(self, names: Iterable[str]) -> Dataset:
         """Return the dataset with the named tests only, in the order of the names.
@@ -89,6 +102,22 @@ class Dataset:
         return replace(self, tests=tuple(by_name[name] for name in chosen))
 
 
+def _positive(value: float) -> float:
+    if value <= 0.0:
+        raise ValueError("expected a value greater than 0")
+    return value
+
+
+def _poisson_ratio(value: float) -> float:
+    if not -1.0 < value < 0.5:
+        raise ValueError("expected a value between -1 and 0.5")
+    return value
+
+
+PositiveStress = Annotated[Stress, AfterValidator(_positive)]
+PoissonRatio = Annotated[Number, AfterValidator(_poisson_ratio)]
+
+
 class _TestEntry(Table):
     name: Name
     file: Name
@@ -104,7 +133,16 @@ class _DatasetFile(Table):
     temperature: Temperature | None = None
     density: Density | None = None
     incompressible: StrictBool = False
+    young: PositiveStress | None = None
+    poisson: PoissonRatio | None = None
     tests: Annotated[tuple[_TestEntry, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _both_elastic_constants(self) -> Self:
+        if (self.young is None) != (self.poisson is None):
+            found, due = ("young", "poisson") if self.poisson is None else ("poisson", "young")
+            raise ValueError(f"found {found} without {due}, expected both or neither")
+        return self
 
     @field_validator("tests")
     @classmethod
@@ -152,7 +190,8 @@ def _read_test(folder: Path, entry: _TestEntry, default: Lateral) -> Test:
     table = read_raw_table(folder / entry.file)
     lateral = entry.lateral or default
     columns = columns_in_si(table, entry.mode, measured=lateral == "measured")
-    return Test(entry.name, entry.mode, lateral, columns, stress_unit(table), table.path)
+    unit = stress_unit(table)
+    return Test(entry.name, entry.mode, lateral, columns, unit, table.path, table.lines)
 
 
 def _hash(folder: Path, names: Iterable[str]) -> str:

@@ -1,81 +1,96 @@
 """Fit a law to a dataset: the least stiff of all bounded-slope laws that fit.
 
-The unknowns are the spline weights, all non-negative; the residuals are the relative stress errors
-of the tests, the law's stiffness over its declared domain, and the roughness of its slopes. With
-incompressible tests the problem is convex up to the direction of the largest tangent, which power
-iteration follows, so Gauss–Newton finds the same law from any start.
+``polyconvex-stretch``: the unknowns are the spline weights, all non-negative; the residuals are the
+relative stress errors of the tests, the law's stiffness over its declared domain, and the roughness
+of its slopes. With incompressible tests the problem is convex up to the direction of the largest
+tangent, which power iteration follows, so Gauss–Newton finds the same law from any start.
+The small-strain laws are fitted as ``training`` and ``fit_small`` say.
 """
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 import lipmat
 from lipmat.errors import InputError, nearest
-from lipmat.experiments.dataset import Dataset, Test
+from lipmat.experiments.dataset import Dataset
+from lipmat.experiments.fit_small import SMALL_LAWS, Options, fit_small
 from lipmat.experiments.gauss_newton import minimise
-from lipmat.experiments.modes import Measurement, Response, measurement, predict
+from lipmat.experiments.modes import measurement
 from lipmat.experiments.problem import Problem
+from lipmat.experiments.report import FittedLaw, report
+from lipmat.experiments.strain_tests import Kinematics
+from lipmat.experiments.training import Progress
 from lipmat.materials.law import Provenance
 from lipmat.materials.polyconvex import PolyconvexStretch
-from lipmat.materials.stretches import principal_forces
-from lipmat.units import column_unit
+from lipmat.materials.pq import PQ
+from lipmat.materials.principal_values import PrincipalValues
+from lipmat.materials.ridge import Ridge
+from lipmat.materials.symmetry import Symmetry, checked_symmetry
 
-LAWS = (PolyconvexStretch.name,)
+LAWS = (PolyconvexStretch.name, *SMALL_LAWS)
+KINEMATICS = ("small", "log")
 ITERATIONS = 12
-
-Progress = Callable[[int, int, float], None]
-
-
-@dataclass(frozen=True)
-class TestReport:
-    """How well a law meets one test: coefficient of determination and error in the file's unit."""
-
-    fitted: bool
-    n: int
-    r2: float
-    rmse: float
-    unit: str
 
 
 def fit(
     data: Dataset,
-    law: str = PolyconvexStretch.name,
+    law: str | None = None,
     tests: Iterable[str] | None = None,
     seed: int = 0,
     bulk_modulus: float | None = None,
     progress: Progress | None = None,
-) -> PolyconvexStretch:
+    *,
+    symmetry: Symmetry = "none",
+    weakly_convex: bool = False,
+    kinematics: str = "small",
+    bound: ArrayLike | None = None,
+) -> FittedLaw:
     """Fit a law to the named tests of a dataset and seal it with its certified bound.
 
     Args:
         data: A dataset.
-        law: Name of the law.
+        law: Name of the law. Default: ``principal-values`` for tests of mode ``tensor``, ``pq`` for
+            a dataset with elastic constants, else ``polyconvex-stretch``.
         tests: Names of the tests to fit; the others are predicted. Default: all.
-        seed: Of the random start of the power iteration.
-        bulk_modulus: Bulk modulus [Pa]. Default: fitted when a test tells it (volumetric, or a
-            lateral strain that is free or measured), else 100 times the shear modulus.
+        seed: Of what is random in the training.
+        bulk_modulus: Bulk modulus [Pa]. Default: fitted when a test tells it, else 100 times the
+            shear modulus of incompressible tests; small-strain laws see the dataset's elastic
+            constants first, and else learn the volume change with the rest.
         progress: Called with step, steps and cost.
+        symmetry: Of the material, for ``ridge``: orthotropic, transversely-isotropic, cubic, none.
+        weakly_convex: Let a small-strain law soften past a peak.
+        kinematics: Of small-strain laws: ``small``, or ``log`` for large rotations.
+        bound: C0 that a small-strain law must keep, ``∂s/∂e ⪯ C0`` with the volumetric part counted
+            apart, shape (6, 6), Mandel [Pa]. Default: the least stiff that fits.
 
     Returns:
         The law; ``law.provenance.entries`` holds dataset, hash, seed, seconds and test reports.
 
     Raises:
-        InputError: Unknown law or test, bad bulk modulus or seed, or a test of an unsuitable mode.
+        InputError: Unknown law or test, a bad option, a test of an unsuitable mode, or data that no
+            convex law fits.
     """
     started = time.perf_counter()
-    _check(law, bulk_modulus, seed)
     chosen = data if tests is None else data.select(tests)
-    problem = Problem([measurement(t) for t in chosen.tests], seed, bulk_modulus)
-    fitted = problem.law(_solve(problem, progress))
+    name = default_law(chosen) if law is None else law
+    _check(name, bulk_modulus, seed)
+    if name == PolyconvexStretch.name:
+        _refuse_options(name, symmetry != "none", weakly_convex, kinematics != "small", bound)
+        fitted, findings = _fit_stretches(chosen, seed, bulk_modulus, progress)
+    else:
+        options = _options(name, seed, bulk_modulus, symmetry, weakly_convex, kinematics, bound)
+        fitted = fit_small(data, chosen.tests, options, progress)
+        findings = dict(fitted.provenance.entries)
     fitted.bound()
     names = [t.name for t in chosen.tests]
     reports = {name: asdict(r) for name, r in report(fitted, data, names).items()}
@@ -84,8 +99,7 @@ def fit(
         {
             **_origin(data),
             "seed": seed,
-            "training_range": dict(zip(("stretch_min", "stretch_max"), problem.range, strict=True)),
-            "bulk_modulus": problem.bulk_origin,
+            **findings,
             "tests": reports,
             "versions": _versions(),
             "seconds": seconds,
@@ -94,36 +108,28 @@ def fit(
     return fitted
 
 
-def report(law: PolyconvexStretch, data: Dataset, fitted: Iterable[str]) -> dict[str, TestReport]:
-    """Return how well a law meets every test of a dataset.
+def default_law(data: Dataset) -> str:
+    """Return the name of the law that suits the tests of a dataset.
 
-    Raises:
-        InputError: A test is of an unsuitable mode.
+    Tensors tell a law of all three principal values. A dataset with elastic constants is one of a
+    stiff solid; a lab test or two tell no more of it than (p, q), which treat tension and
+    compression alike. All else is taken for rubber.
     """
-    names = set(fitted)
-    return {test.name: _report(law, test, test.name in names) for test in data.tests}
+    if any(test.mode == "tensor" for test in data.tests):
+        return PrincipalValues.name
+    return PolyconvexStretch.name if data.bulk_modulus is None else PQ.name
 
 
-def _report(law: PolyconvexStretch, test: Test, fitted: bool) -> TestReport:
-    m = measurement(test)
-    pascals = column_unit(test.unit, "stress", f"{test.path}")
-    measured = m.measured.numpy() / pascals
-    error = predicted(law, m).numpy() / pascals - measured
-    r2 = 1.0 - float(np.sum(error**2) / np.sum((measured - measured.mean()) ** 2))
-    rmse = float(np.sqrt(np.mean(error**2)))
-    return TestReport(fitted, len(error), r2, rmse, test.unit)
-
-
-def predicted(law: PolyconvexStretch, m: Measurement) -> Tensor:
-    """Return what a sealed law predicts for a measurement [Pa]."""
-    with torch.no_grad():
-        return predict(
-            m,
-            Response(
-                forces=lambda s: principal_forces(law.distortional, s),
-                bulk=lambda j: law.bulk_modulus * (j - 1.0),
-            ),
-        )
+def _fit_stretches(
+    chosen: Dataset, seed: int, bulk_modulus: float | None, progress: Progress | None
+) -> tuple[FittedLaw, dict[str, Any]]:
+    """Return a polyconvex law and what its provenance says of the training."""
+    problem = Problem([measurement(t) for t in chosen.tests], seed, bulk_modulus)
+    fitted = problem.law(_solve(problem, progress))
+    return fitted, {
+        "training_range": dict(zip(("stretch_min", "stretch_max"), problem.range, strict=True)),
+        "bulk_modulus": problem.bulk_origin,
+    }
 
 
 def _check(law: str, bulk_modulus: float | None, seed: int) -> None:
@@ -133,6 +139,50 @@ def _check(law: str, bulk_modulus: float | None, seed: int) -> None:
         raise InputError(f"bulk modulus: found {bulk_modulus} Pa, expected a positive number")
     if seed < 0:
         raise InputError(f"seed: found {seed}, expected 0 or more")
+
+
+def _refuse_options(
+    law: str, symmetry: bool, weakly_convex: bool, kinematics: bool, bound: ArrayLike | None
+) -> None:
+    given = {
+        "symmetry": symmetry,
+        "weakly_convex": weakly_convex,
+        "kinematics": kinematics,
+        "bound": bound is not None,
+    }
+    for option, present in given.items():
+        if present:
+            raise InputError(
+                f"{option}: found it given for law {law!r}, expected it with a small-strain law "
+                f"({', '.join(SMALL_LAWS)}) only"
+            )
+
+
+def _options(
+    law: str,
+    seed: int,
+    bulk_modulus: float | None,
+    symmetry: str,
+    weakly_convex: bool,
+    kinematics: str,
+    bound: ArrayLike | None,
+) -> Options:
+    try:
+        group = checked_symmetry(symmetry)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    if group != "none" and law != Ridge.name:
+        raise InputError(
+            f"symmetry: found {symmetry!r} for law {law!r}, which is isotropic, "
+            f"expected law {Ridge.name!r}"
+        )
+    if kinematics not in KINEMATICS:
+        raise InputError(f"kinematics: found {kinematics!r}, {nearest(kinematics, KINEMATICS)}")
+    matrix = None if bound is None else np.asarray(bound, dtype=np.float64)
+    if matrix is not None and (matrix.shape != (6, 6) or not np.isfinite(matrix).all()):
+        raise InputError(f"bound: found shape {matrix.shape}, expected 6 x 6 finite numbers")
+    chosen: Kinematics = "log" if kinematics == "log" else "small"
+    return Options(law, seed, bulk_modulus, group, not weakly_convex, chosen, matrix)
 
 
 def _solve(problem: Problem, progress: Progress | None) -> Tensor:

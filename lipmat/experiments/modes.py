@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -65,7 +66,10 @@ def measurement(test: Test) -> Measurement:
         InputError: The mode cannot be used with a law in stretches, or the stress does not vary.
     """
     if test.mode == "tensor":
-        raise InputError(f"{test.path}: mode 'tensor' cannot be fitted by a law in stretches yet")
+        raise InputError(
+            f"{test.path}: mode 'tensor' cannot be fitted by a law in stretches, expected a "
+            "small-strain law such as 'principal-values' or 'ridge'"
+        )
     c = {name: torch.from_numpy(np.array(values)) for name, values in test.columns.items()}
     m = _biaxial(test, c) if test.mode == "biaxial" else _single(test, c)
     if bool((m.measured == m.measured[0]).all()):
@@ -171,7 +175,15 @@ def _pressure(stretches: Tensor, law: Response) -> Tensor:
     return -(law.forces(stretches).sum(1) / (3 * long**2) + law.bulk(long**3))
 
 
-def solve_lateral(mode: str, start: Tensor, law: Response, frozen: Response) -> Tensor:
+class Nominal(Protocol):
+    """A law whose free faces can be solved for."""
+
+    def nominal(self, stretches: Tensor) -> Tensor:
+        """Return nominal principal stresses (n, 3) at stretches (n, 3) [Pa]."""
+        ...
+
+
+def solve_lateral(mode: str, start: Tensor, law: Nominal, frozen: Nominal) -> Tensor:
     """Return stretches (n, 3) whose free faces have no traction, with the derivative in weights.
 
     Newton's method in the logarithm of the lateral stretch finds the solution with the frozen law;
@@ -185,7 +197,7 @@ def solve_lateral(mode: str, start: Tensor, law: Response, frozen: Response) -> 
     """
     free = torch.tensor([False, mode == "uniaxial", True])
 
-    def traction(of: Response, strain: Tensor) -> Tensor:
+    def traction(of: Nominal, strain: Tensor) -> Tensor:
         return of.nominal(torch.where(free, torch.exp(strain).unsqueeze(1), start))[:, 2]
 
     def frozen_traction(strain: Tensor) -> tuple[Tensor, Tensor]:

@@ -133,7 +133,7 @@ def _draw_panel(axes: Any, panel: FitPanel) -> None:
     axes.set_title(f"{panel.title}: {kind}, R² = {panel.r2:.4f}")
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)
-    axes.legend(loc="upper left")
+    axes.legend(loc="best")
 
 
 def _expected(folder: Path, name: str) -> Path:
