@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -53,9 +54,9 @@ def march(
 
     A run with a folder leaves a restart file there: at its start, every so many seconds, and
     whenever it ends before its end. With ``resume`` the same call goes on from it, and leaves what
-    the uninterrupted run would have left; on one rank, bit for bit. Body, step, ``end``, ``every``,
-    ``check_every``, ``probes`` and ``verify`` are checked to be the same, loads cannot be: they are
-    functions of yours. The rest may change.
+    the uninterrupted run would have left; on one rank, bit for bit. Body, mass, step, walls,
+    ``end``, ``every``, ``check_every``, ``probes`` and ``verify`` are checked to be the same, loads
+    cannot be: they are functions of yours. The rest may change.
 
     Args:
         body: The body.
@@ -83,11 +84,11 @@ def march(
 
     Raises:
         InputError: An end, time or number of steps that is not positive, energy limits that do not
-            enclose zero, a step of another body, a wall that the step does not know, a boundary
-            group that does not exist, or a folder that holds no restart file of this very run.
+            enclose zero, a step of another body or added mass, a wall that the step does not know,
+            a boundary group that does not exist, or a folder without a restart file of this run.
         OSError: The records cannot be written; the restart file stays.
     """
-    _refuse_another_body(body, step.control.body)
+    _refuse_another_body(body, step)
     _refuse_uncertified_walls(loads, step)
     times = {"end": end, "every": every, "check_every": check_every, "restart_every": restart_every}
     for name, value in times.items():
@@ -124,7 +125,8 @@ def march(
         ) from error
 
 
-def _refuse_another_body(body: Body, certified: Body) -> None:
+def _refuse_another_body(body: Body, step: Step) -> None:
+    certified = step.control.body
     if certified.formulation != body.formulation:
         raise InputError(
             f"march: the step was certified for the formulation {certified.formulation!r}, "
@@ -132,6 +134,11 @@ def _refuse_another_body(body: Body, certified: Body) -> None:
         )
     if certified is not body:
         raise InputError("march: the step was certified for another body")
+    if step.control.mass_factor is not body.mass_factor:
+        raise InputError(
+            "march: the added mass of the body has changed since the step was certified, expected "
+            "the step of the last critical_step or requested_step"
+        )
 
 
 def _refuse_uncertified_walls(loads: Sequence[Load], step: Step) -> None:
@@ -153,14 +160,28 @@ def _settings(
     verify: bool,
 ) -> dict[str, str]:
     """Return what a resumed run must share with the one that was interrupted."""
+    walls = step.control.walls
     return {
         "level": f"{step.level!r}, viscosity {step.viscosity!r}, safety {step.safety!r}",
+        "step": repr(float(step.control.longest)),
+        "mass": f"{_total_mass(step.control.body):.6g} kg",
+        "walls": hashlib.sha256(repr([_wall_text(w.wall) for w in walls]).encode()).hexdigest(),
         "end": repr(float(end)),
         "every": repr(float(every)),
         "check_every": repr(int(check_every)),
         "probes": json.dumps([[float(x) for x in p] for p in probes]),
         "verify": repr(bool(verify)),
     }
+
+
+def _total_mass(body: Body) -> float:
+    """Return the mass with what mass scaling added [kg], the same on all ranks."""
+    return float(body.comm.allreduce(float(body.mass[: body.owned : 3].sum())))
+
+
+def _wall_text(wall: Wall) -> str:
+    moves = "stands" if wall.translation is None else "moves"
+    return f"{wall.on!r} {wall.shape!r} {wall.stiffness!r} {moves}"
 
 
 def _initial_velocity(body: Body, velocity: Velocity | Sequence[float]) -> Array:

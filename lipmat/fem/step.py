@@ -142,6 +142,9 @@ class StepControl:
             raise InputError(f"level: found {level!r}, {nearest(self.level, LEVELS)}")
         self.viscosity = BEST_VISCOSITY[self.level] if viscosity is None else viscosity
         self.limit = limit(self.level, self.viscosity)
+        if walls and self.viscosity and self.level == "linearised":
+            # the walls' forces are taken a step ahead, which is their viscosity of factor 1
+            self.limit = min(self.limit, limit(self.level, 1.0))
         if not 0 < safety <= 1:
             raise InputError(f"safety: found {safety}, expected more than 0 and at most 1")
         small = all(is_small_strain(m.law) for m in body.materials)
@@ -151,6 +154,8 @@ class StepControl:
                 "of a law of large deformation"
             )
         self.body, self.safety, self.seed = body, safety, seed
+        self.mass_factor = body.mass_factor
+        """That of the body when the steps were certified."""
         self.longest = inf
         """A step that is asked for: none is longer [s]."""
         self.ladders = [m.law.bound().rungs for m in body.materials]

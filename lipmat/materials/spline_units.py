@@ -7,6 +7,8 @@ from torch import Tensor
 
 from lipmat.spectral.two_sided import zero_column
 
+LARGEST_ROUNDING = 1e-6  # of the curvature
+
 
 def checked_zero(
     prefix: str, directions: Tensor, size: int, knots: Tensor, curvature: Tensor
@@ -21,7 +23,8 @@ def checked_zero(
         curvature: Curvatures at the knots, shape (n, k).
 
     Raises:
-        ValueError: A shape is wrong, knots do not increase, or no column of them is 0.
+        ValueError: A shape is wrong, knots do not increase or are too close, no column of them is
+            0, or all directions are.
     """
     if directions.ndim != 2 or directions.shape[1] != size:
         raise ValueError(f"directions: found shape {_shape(directions)}, expected (n, {size})")
@@ -38,9 +41,25 @@ def checked_zero(
             f"{prefix}knots: found some that do not increase, expected increasing ones"
         )
     try:
-        return zero_column(knots)
+        zero = zero_column(knots)
     except ValueError as error:
         raise ValueError(f"{prefix}{error}") from None
+    if units and not bool(directions.any()):
+        name = "group_matrices" if prefix else "directions"
+        raise ValueError(f"{name}: found only zeros, expected a unit that resists")
+    _check_rounding(prefix, knots, curvature)
+    return zero
+
+
+def _check_rounding(prefix: str, knots: Tensor, curvature: Tensor) -> None:
+    """Check that truncated powers of these knots are exact enough for a bound to mean anything."""
+    share = _rounding(knots, curvature) / curvature.abs().amax(1).clamp_min(1e-300)
+    if not bool((share <= LARGEST_ROUNDING).all()):
+        closest = float((torch.diff(knots, dim=1).amin(1) / knots.abs().amax(1)).min())
+        raise ValueError(
+            f"{prefix}knots: found some only {closest:.1g} of the outermost one apart, where "
+            "rounding spoils the slope; expected 1e-6 or more"
+        )
 
 
 def check_positive(*curvatures: Tensor) -> None:

@@ -201,6 +201,23 @@ def test_no_certificate_of_an_indenter_beyond_linearised(body: Body) -> None:
     assert critical_step(body, "linearised", walls=[wall]).value > 0
 
 
+def test_the_step_of_a_viscous_body_pressed_on_a_stiff_wall() -> None:
+    """Its forces are taken a step ahead: ``M D = -h^2 (K u + (beta K + D_c) d-)`` with the wall.
+
+    At 0.9 of ``2 / sqrt(1 + 2 beta)`` the closed wall alone would be unstable for small beta.
+    """
+    soft = small_box(law("linear"), "hexahedron")
+    omega = critical_step(soft, "linearised").frequency.omega
+    mass = float(soft.mass[: soft.owned].max())
+    wall = Wall("z-min", Plane((0, 0, 0), (0, 0, 1)), stiffness=1e3 * mass * omega**2)
+    step = critical_step(soft, "linearised", viscosity=0.1, walls=[wall])
+    x = (step.value * step.frequency.omega) ** 2
+    roots = np.roots([1.0, -2.0 + 2.0 * x, 1.0 - x])  # of the wall's mode: l^2 - 2l + 1 + x(2l - 1)
+    assert np.abs(roots).max() <= 1.0 + 1e-9
+    free = critical_step(soft, "linearised", viscosity=0.1)
+    assert free.control.limit == pytest.approx(2.0 / np.sqrt(1.2))
+
+
 def test_a_certified_run_against_a_wall() -> None:
     """Rubber thrown at a wall: it bounces, and what is left is kinetic."""
     small = small_box(rubber(), "hexahedron")

@@ -106,6 +106,15 @@ def test_a_shorter_step_is_taken_and_a_longer_one_refused() -> None:
             requested_step(body, bad, mass_scaling=True)
 
 
+def test_a_step_certified_for_other_added_mass_is_refused() -> None:
+    body = small_box(law("linear"), "hexahedron")
+    certified = critical_step(body).value
+    step, _ = requested_step(body, 4 * certified, mass_scaling=True)
+    requested_step(body, 0.5 * certified, mass_scaling=True)  # takes the added mass away
+    with pytest.raises(InputError, match="the added mass of the body has changed since the step"):
+        march(body, step, 10 * step.value)
+
+
 def test_walls_are_part_of_the_requested_step() -> None:
     body = two_halves()
     certified = critical_step(body, "linearised", walls=[WALL]).value

@@ -22,9 +22,14 @@ from lipmat.fem import restart as restart_module
 from lipmat.fem import vtkhdf
 from lipmat.fem.files import replace_file
 from lipmat.fem.loads import Gravity, Motion
+from lipmat.fem.march import march
+from lipmat.fem.mass_scaling import requested_step
 from lipmat.fem.outcome import Outcome
 from lipmat.fem.record import Record
-from tests.fem.runs import KINDS, assert_same, run, stop_at, summary_of
+from lipmat.fem.step import critical_step
+from tests.fem.bodies import small_box
+from tests.fem.laws import law
+from tests.fem.runs import FLOOR, KINDS, assert_same, run, stop_at, summary_of
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -316,6 +321,21 @@ def test_other_runs_are_refused(
     with pytest.raises(InputError, match=message):
         run(kind, stopped, resume=True, **settings)
     assert summary_of(stopped)["outcome"] == "interrupted"
+
+
+def test_other_added_mass_and_other_walls_are_refused(stopped: Path) -> None:
+    same = small_box(law("rubber"), "hexahedron", cells=2, distort=True)
+    with_wall = critical_step(same, walls=[FLOOR])
+    heavy = small_box(law("rubber"), "hexahedron", cells=2, distort=True)
+    scaled, _ = requested_step(heavy, 5 * with_wall.value, mass_scaling=True)
+    scaled.control.longest = np.inf
+    settings: dict[str, Any] = {"check_every": 7, "every": 0.046, "probes": [(1, 1, 1)]}
+    for body, step, message in (
+        (heavy, scaled, r"found mass .* kg, expected .* kg as in"),
+        (same, with_wall, "found walls .*, expected"),
+    ):
+        with pytest.raises(InputError, match=message):
+            march(body, step, 0.8, folder=stopped, resume=True, **settings)
 
 
 def test_an_output_time_less_than_the_restart_file_knows(stopped: Path, tmp_path: Path) -> None:

@@ -262,6 +262,13 @@ def changed(law: NetworkLaw, name: str, value: Any) -> NetworkLaw:
     [
         (principal, "directions", torch.ones(3, 2), r"directions: found shape \(3, 2\), expected"),
         (principal, "knots", torch.ones(3, 5), "knots: found some that do not increase"),
+        (
+            principal,
+            "knots",
+            torch.tensor([[-1.0, 0.0, 1e-9, 1.0, 2.0]]).repeat(3, 1),
+            "knots: found some only 5e-10 of the outermost one apart",
+        ),
+        (principal, "directions", torch.zeros(3, 3), "directions: found only zeros"),
         (principal, "knots", torch.arange(1.0, 6).repeat(3, 1), "knots: found no column that is 0"),
         (principal, "knots", torch.zeros(3, 1), r"found shapes \(3, 1\) and \(3, 5\), expected"),
         (principal, "curvature", torch.full((3, 5), torch.nan), "curvature: found values that are"),
