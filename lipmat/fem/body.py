@@ -16,7 +16,7 @@ from lipmat.errors import InputError, nearest
 from lipmat.fem.forms import FORMULATIONS, JIT, Integrals, MaterialForms, merged
 from lipmat.fem.grid import Grid, box, read_grid
 from lipmat.fem.mpi import MPI
-from lipmat.materials.law import Law
+from lipmat.materials.law import Law, is_small_strain
 
 # isort: split
 from dolfinx import fem, la
@@ -150,6 +150,19 @@ class Body:
     def owned(self) -> int:
         """Number of displacement components that this rank owns."""
         return int(self.space.dofmap.index_map.size_local * 3)
+
+    @cached_property
+    def places(self) -> Array:
+        """Reference places of the owned nodes as the mesh has them, in the order of dofs [m]."""
+        geometry, dofs = self.mesh.geometry, self.space.dofmap
+        places = np.empty((dofs.index_map.size_local + dofs.index_map.num_ghosts, 3))
+        places[dofs.list] = geometry.x[geometry.dofmaps[0]]
+        return places[: self.owned // 3]
+
+    @property
+    def small_strain(self) -> bool:
+        """Whether all laws are of small strain, so that forces act on the undeformed body."""
+        return all(is_small_strain(m.law) for m in self.materials)
 
     @property
     def mass(self) -> Array:

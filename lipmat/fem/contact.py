@@ -39,7 +39,7 @@ class BoundWall:
     def __init__(self, body: Body, wall: Wall, nodes: NDArray[np.int64], stiffness: Array) -> None:
         self.wall, self.convex = wall, wall.shape.convex
         self._nodes, self._stiffness = nodes, stiffness
-        self._rest = body.space.tabulate_dof_coordinates()[nodes]
+        self._rest = body.places[nodes]
         self.nodal_stiffness: Array = np.zeros(body.owned)
         by_node = self.nodal_stiffness.reshape(-1, 3)
         by_node[nodes] = stiffness[:, None] * wall.shape.directions()

@@ -73,7 +73,8 @@ class TractionField:
 class Pressure:
     """Pressure [Pa] against the outward normal of the deformed surface group.
 
-    It turns with the surface; its load stiffness is no part of the certificate of the step.
+    It turns with the surface, and its load stiffness is no part of the certificate of the step;
+    with laws of small strain it acts on the undeformed surface and is inside every certificate.
     """
 
     on: str
@@ -121,7 +122,12 @@ class ExternalForce:
             elif isinstance(load, TractionField):
                 self._fields.append(_NodalTraction(body, load))
             elif isinstance(load, Pressure):
-                self._follower.append((_pressure_form(body, u, load), load.curve))
+                assemble = _pressure_form(body, u, load)
+                if body.small_strain:  # on the undeformed surface: a dead load
+                    assemble(self._work)
+                    self._dead.append((np.array(self._work.array[: self._owned]), load.curve))
+                else:
+                    self._follower.append((assemble, load.curve))
 
     def _traction(self, body: Body, load: Traction) -> Array:
         v, values = ufl.TestFunction(body.space), np.array(load.values, dtype=np.float64)
@@ -153,7 +159,7 @@ class _NodalTraction:
         areas = nodal_areas(body, load.on)
         self._nodes = np.flatnonzero(areas > 0.0)
         self._areas = areas[self._nodes, None]
-        places = body.space.tabulate_dof_coordinates()[self._nodes]
+        places = body.places[self._nodes]
         self._places, self._load = np.ascontiguousarray(places.T), load
         start = np.asarray(load.field(self._places, 0.0), dtype=np.float64)
         good = start.shape == self._places.shape and bool(np.isfinite(start).all())
@@ -170,10 +176,14 @@ class _NodalTraction:
 
 
 def _pressure_form(body: Body, u: fem.Function, load: Pressure) -> Assembler:
-    """Return ``-p int (cof F N) . v``: the pressure on the deformed surface (Nanson's formula)."""
+    """Return ``-p int (cof F N) . v``: the pressure on the deformed surface (Nanson's formula).
+
+    With laws of small strain, which do not tell the two apart, on the undeformed one.
+    """
     v, normal = ufl.TestFunction(body.space), ufl.FacetNormal(body.mesh)
     value = fem.Constant(body.mesh, float(load.value))
-    push = cofactor(ufl.Identity(3) + ufl.grad(u)) * normal
+    turn = ufl.Identity(3) if body.small_strain else cofactor(ufl.Identity(3) + ufl.grad(u))
+    push = turn * normal
     return Assembler({2: -value * ufl.inner(push, v) * surface(body, load.on)})
 
 

@@ -185,7 +185,7 @@ def _wall_text(wall: Wall) -> str:
 
 
 def _initial_velocity(body: Body, velocity: Velocity | Sequence[float]) -> Array:
-    x = body.space.tabulate_dof_coordinates()[: body.owned // 3]
+    x = body.places
     if callable(velocity):
         values = np.asarray(velocity(np.ascontiguousarray(x.T)), dtype=np.float64).T
     else:

@@ -147,8 +147,7 @@ class StepControl:
             self.limit = min(self.limit, limit(self.level, 1.0))
         if not 0 < safety <= 1:
             raise InputError(f"safety: found {safety}, expected more than 0 and at most 1")
-        small = all(is_small_strain(m.law) for m in body.materials)
-        if self.viscosity and not small and self.level == "linearised":
+        if self.viscosity and not body.small_strain and self.level == "linearised":
             raise InputError(
                 f"viscosity: found {self.viscosity:g}, expected 0: it would resist the rotation "
                 "of a law of large deformation"
