@@ -55,7 +55,8 @@ def tension(dataset: Path) -> tuple[Tensor, Tensor, Tensor]:
     """
     data = lipmat.read_dataset(dataset)
     (test,) = data.tests
-    assert data.young is not None and data.poisson is not None
+    assert data.young is not None
+    assert data.poisson is not None
     axial = torch.from_numpy(test.columns["stretch"] - 1.0)
     lateral = axial.new_tensor([1.0, -data.poisson, -data.poisson, 0.0, 0.0, 0.0])
     along = axial.new_tensor([1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
