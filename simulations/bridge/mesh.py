@@ -1,6 +1,6 @@
 """Mesh a tied-arch railway bridge of square steel bars with hexahedra, by Gmsh.
 
-    python mesh.py [FILE] [--small]
+    python mesh.py [FILE] [--coarse]
 
 All is made of blocks that share corners, edges and faces, so that bars are welded to one another
 node by node. x runs along the bridge, z upwards; z = 0 is the underside of the deck.
@@ -73,7 +73,7 @@ class Bridge:
         return max(1, round(length / self.length))
 
 
-SMALL = Bridge(span=15.0, rise=2.5, panels=4, cells=1, length=0.4)
+COARSE = Bridge(span=15.0, rise=2.5, panels=4, cells=1, length=0.4)
 
 
 class Blocks:
@@ -248,6 +248,6 @@ def write_mesh(path: Path, bridge: Bridge) -> Path:
 
 
 if __name__ == "__main__":
-    names = [a for a in sys.argv[1:] if a != "--small"]
+    names = [a for a in sys.argv[1:] if a != "--coarse"]
     file = Path(names[0] if names else "bridge.msh")
-    write_mesh(file, SMALL if "--small" in sys.argv else Bridge())
+    write_mesh(file, COARSE if "--coarse" in sys.argv else Bridge())
