@@ -5,12 +5,15 @@
 
 (a) a network fitted without spectral normalisation, at 0.9 of the step that its own data suggest;
 (b) the same network at 0.9 of the step that lipmat's exact bound of it allows; (c) the normalised
-law at its certified step. Leaves the records of each run in a folder and ``energy.png``.
+law at its certified step. Leaves the records of each run in a folder, ``energy.png``, and a picture
+and a film of (a) and (c) side by side.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -70,17 +73,19 @@ def main() -> None:
         "normalised, certified": (lipmat.load(HERE / "steel.safetensors"), "convex", 1.0),
     }
     found = {}
-    for number, (name, (law, level, share)) in enumerate(runs.items()):
-        record = cross(case, law, level, share, case.time.end, HERE / f"{'abc'[number]}-run")
+    folders = ("ordinary-run", "slow-run", "normalised-run")
+    for folder, (name, (law, level, share)) in zip(folders, runs.items(), strict=True):
+        record = cross(case, law, level, share, case.time.end, HERE / folder)
         found[name] = record
         s = record.summary
         print(f"{name}: step {s['step'] * 1e6:.3g} us, {s['outcome']}, {s['message']}")
         print(f"    energy error {s['energy']['error']:.2g}, {s['seconds']:.0f} s")
     draw(found, HERE / "energy.png")
+    subprocess.run([sys.executable, HERE / "film.py"], check=True)  # VTK apart from torch
 
 
 def draw(found: dict[str, Record], path: Path) -> None:
-    """Draw kinetic plus viscous energy of all runs over time."""
+    """Draw the kinetic energy of all runs over time."""
     with matplotlib.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
         for (name, record), colour in zip(found.items(), COLOURS, strict=False):
