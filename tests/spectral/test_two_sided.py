@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -95,9 +95,13 @@ def test_forward_reverse_and_batched_derivatives_agree() -> None:
 
 
 @given(st.floats(-4, 4), st.floats(-4, 4))
+@example(3.125, -4.0)  # a vertex between two samples
 def test_ranges_hold_brute_force_and_are_attained(a: float, b: float) -> None:
     lo, hi = np.full(2, min(a, b)), np.full(2, max(a, b))
     ranges = SlopeRange(KNOTS.numpy(), CURVATURE.numpy())
+    # Between knots the slope is a parabola: its vertex is at most half a spacing off the samples.
+    bend = (CURVATURE.diff() / KNOTS.diff()).abs().max().item()
+    off_the_samples = 0.5 * bend * ((hi[0] - lo[0]) / 4000) ** 2 + 1e-12
     z = torch.linspace(lo[0], hi[0], 2001, dtype=torch.float64)
     z = torch.cat([z, KNOTS.flatten().clamp(lo[0], hi[0])]).unsqueeze(1).expand(-1, 2)
     for found, function in (
@@ -107,8 +111,8 @@ def test_ranges_hold_brute_force_and_are_attained(a: float, b: float) -> None:
         values = function(z, KNOTS, CURVATURE, ZERO).numpy()
         assert (found[0] <= values.min(0) + 1e-14).all()
         assert (found[1] >= values.max(0) - 1e-14).all()
-        np.testing.assert_allclose(found[0], values.min(0), atol=1e-5)
-        np.testing.assert_allclose(found[1], values.max(0), atol=1e-5)
+        np.testing.assert_allclose(found[0], values.min(0), atol=off_the_samples)
+        np.testing.assert_allclose(found[1], values.max(0), atol=off_the_samples)
 
 
 def test_without_a_column_of_zeros_there_is_no_reference() -> None:
