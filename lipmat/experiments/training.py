@@ -1,11 +1,10 @@
 """Training of an orbit network under a certificate.
 
 The stress is linear in the curvature of the splines, and so are the bounds 0 <= m <= M of each
-unit; with its Gram matrices F the certificate is ``sum_i M_i F_i <= 1``, a cone that cutting planes
-turn into linear constraints. So for given directions the best law is the solution of a convex
-quadratic program, and Gauss-Newton has only the directions to move (variable projection: Golub &
-Pereyra, SIAM J. Numer. Anal. 10 (1973) 413). Stiffness is part of the cost: of all laws that fit,
-the least stiff is found.
+unit; with its Gram matrices F the certificate is ``sum_i M_i F_i ⪯ 1``, a linear matrix inequality.
+So for given directions the best law is the solution of a convex program, and Gauss-Newton has only
+the directions to move (variable projection: Golub & Pereyra, SIAM J. Numer. Anal. 10 (1973) 413).
+Stiffness is part of the cost: of all laws that fit, the least stiff is found.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from scipy.linalg import null_space
 from scipy.sparse import block_array, csr_array, eye_array
 from torch import Tensor
 
+from lipmat.experiments.cone_program import ConeProgram, solve
 from lipmat.experiments.knots import one_sided_knots, two_sided_knots
 from lipmat.experiments.orbit_network import OrbitNetwork
-from lipmat.experiments.quadratic_program import QuadraticProgram, solve
 from lipmat.experiments.starts import invariant_space, stabiliser
 
 Array = NDArray[np.float64]
@@ -33,9 +32,6 @@ ROUGHNESS = 1e-6  # weight of the squared differences of neighbouring curvatures
 STEPS, ROUNDS = 12, 3  # Gauss-Newton steps between two placings of the knots
 LARGEST_TURN = 0.3  # of a direction in one step [rad]
 STAGNATION = 1e-3  # relative decrease of the cost at which a round ends
-CUTS = 25  # rounds of cutting planes of one program at most
-NEARLY_TIGHT = 0.8  # planes below this share of their limit are dropped
-EXCEEDED = 1e-7  # of the certificate that needs no further cut; sealing removes it
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,12 +130,11 @@ def with_knots(network: OrbitNetwork, x: Tensor, curvature: Tensor | None = None
 
 
 class _Task:
-    """The programs of one training; cutting planes found once are kept."""
+    """The programs of one training."""
 
     def __init__(self, samples: Samples, span: Tensor, rules: Rules) -> None:
         self.samples, self.span, self.rules = samples, span.numpy(), rules
         self.right = samples.measured.flatten().numpy()
-        self.cuts = np.eye(len(self.span))
         self.damping = 1e-3
 
     def best(self, network: OrbitNetwork) -> Trained:
@@ -154,7 +149,7 @@ class _Task:
         for _ in range(6):
             if program.moves == 0:
                 break
-            x = solve(program.assembled(self.cuts, self.damping))[-program.moves :]
+            x = solve(program.assembled(self.damping))[-program.moves :]
             turns = np.split(x, np.cumsum([b.shape[1] for b in basis])[:-1])
             turned = [b @ t for b, t in zip(basis, turns, strict=True)]
             directions = now.network.directions + torch.from_numpy(np.array(turned))
@@ -176,16 +171,7 @@ class _Task:
         return out
 
     def _solved(self, program: _Program) -> Trained:
-        x = solve(program.assembled(self.cuts))
-        for _ in range(CUTS if self.rules.bounded else 0):
-            bound = np.tensordot(program.largest(x), program.grams, 1)
-            values, vectors = np.linalg.eigh(bound)
-            beyond = values > 1.0 + EXCEEDED
-            if not beyond.any():
-                break
-            tight = np.einsum("ci,ij,cj->c", self.cuts, bound, self.cuts) > NEARLY_TIGHT
-            self.cuts = np.concatenate([self.cuts[tight], vectors[:, beyond].T])
-            x = solve(program.assembled(self.cuts))
+        x = solve(program.assembled())
         curvature, largest = program.curvature(x), program.largest(x)
         cost = program.cost(curvature, largest)
         return Trained(
@@ -246,8 +232,8 @@ class _Program:
         rough = curvature @ self._roughness() @ curvature
         return float(error @ error + rough + 2.0 * STIFFNESS * self.traces @ largest)
 
-    def assembled(self, cuts: Array, damping: float = 0.0) -> QuadraticProgram:
-        """Return the program with the certificate on the directions of the cuts."""
+    def assembled(self, damping: float = 0.0) -> ConeProgram:
+        """Return the program, its turns damped."""
         p, u = self.knots, self.units
         columns = [self.left, np.zeros((len(self.left), u))]
         if self.moves:
@@ -260,36 +246,30 @@ class _Program:
         diagonal = np.arange(p + u, len(linear))
         quadratic[diagonal, diagonal] *= 1.0 + damping
         quadratic[diagonal, diagonal] += 1e-9 * damping
-        return QuadraticProgram(quadratic, linear, *self._constraints(cuts))
+        matrices = self._certificate() if self.task.rules.bounded else None
+        return ConeProgram(quadratic, linear, *self._constraints(), matrices)
 
     def _roughness(self) -> Array:
         change = np.diff(np.eye(self.knots), axis=0)[self.owner[1:] == self.owner[:-1]]
         out: Array = ROUGHNESS * change.T @ change
         return out
 
-    def _constraints(self, cuts: Array) -> tuple[csr_array, Array]:
-        """Return ``floor <= m <= M``, the cuts of ``sum M F <= 1``, and the largest turns."""
+    def _constraints(self) -> tuple[csr_array, Array]:
+        """Return ``floor <= m <= M`` and the largest turns."""
         p, q = self.knots, self.moves
-        one = eye_array(p)
+        one, turn = eye_array(p), eye_array(q)
         mine = csr_array((np.ones(p), (np.arange(p), self.owner)), shape=(p, self.units))
         floor = 0.0 * mine if self.task.rules.convex else mine
-        rows = [[-one, -floor, None], [one, -mine, None]]
-        limits = [np.zeros(2 * p)]
-        if self.task.rules.bounded:
-            values = np.einsum("ci,nij,cj->cn", cuts, self.grams, cuts)
-            rows.append([None, csr_array(values), csr_array(self._turned_cuts(cuts))])
-            limits.append(np.ones(len(cuts)))
-        turn = eye_array(q)
-        rows += [[None, None, turn], [None, None, -turn]]
-        limits.append(np.full(2 * q, LARGEST_TURN))
-        if not q:
-            rows = [row[:2] for row in rows[:-2]]
-        return csr_array(block_array(rows)), np.concatenate(limits)
+        rows = [[-one, -floor, None], [one, -mine, None], [None, None, turn], [None, None, -turn]]
+        limits = np.concatenate([np.zeros(2 * p), np.full(2 * q, LARGEST_TURN)])
+        return csr_array(block_array(rows if q else [row[:2] for row in rows[:2]])), limits
 
-    def _turned_cuts(self, cuts: Array) -> Array:
-        """Return the derivative of ``c.(sum M F) c`` in the turns, shape (c, q)."""
-        image = np.einsum("gij,cj->cgi", self.network.group.numpy(), cuts)
-        along = np.einsum("cgi,ni->cgn", image, self.network.directions.numpy())
-        rate = 2.0 * np.einsum("cgn,cgi->cni", along, image)
-        columns = [self._largest_now[i] * rate[:, i] @ b for i, b in enumerate(self.basis)]
-        return np.concatenate(columns, axis=1) if columns else np.zeros((len(cuts), 0))
+    def _certificate(self) -> Array:
+        """Return the matrices of ``sum M F ⪯ 1``, linearised in the turns, shape (n, d, d)."""
+        matrices = [np.zeros((self.knots, *self.grams.shape[1:])), self.grams]
+        group = self.network.group.numpy()
+        for i, basis in enumerate(self.basis):
+            image = group @ self.network.directions.numpy()[i]
+            rate = np.einsum("gi,gjk,kq->qij", image, group, basis) * self._largest_now[i]
+            matrices.append(rate + np.swapaxes(rate, 1, 2))
+        return np.concatenate(matrices)
