@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,8 @@ import ufl
 from numpy.typing import NDArray
 
 from lipmat.errors import InputError, nearest
-from lipmat.fem.forms import FORMULATIONS, JIT, Integrals, MaterialForms, merged
+from lipmat.fem.assembly import Assembler, CellIntegrals, Summation, Term
+from lipmat.fem.forms import FORMULATIONS, MaterialForms
 from lipmat.fem.grid import Grid, box, read_grid
 from lipmat.fem.mpi import MPI
 from lipmat.materials.law import Law, is_small_strain
@@ -209,14 +210,16 @@ class Body:
     def internal_force(self, u: fem.Function) -> Assembler:
         """Return the compiled internal force [N] of a displacement function."""
         v = ufl.TestFunction(self.space)
-        return Assembler(merged(f.internal_force(u, v) for f in self.forms))
+        return Assembler(self.integrals([Term(f.internal_force(u, v))] for f in self.forms))
 
-    def viscous_force(self, increment: fem.Function, factor: float) -> Assembler:
-        """Return the compiled viscous force ``factor K0 increment`` [N].
+    def resistance(self, u: fem.Function, increment: fem.Function, factor: float) -> Assembler:
+        """Return the compiled internal force and viscous force ``factor K0 increment`` [N].
 
-        K0 is the bounding operator of the certificate: the same forms and quadrature.
+        One pass over the cells gives both. K0 is the bounding operator of the certificate: the
+        same forms and quadrature.
 
         Args:
+            u: Displacement [m].
             increment: Change of the displacement over a step [m].
             factor: Of the viscosity [-].
         """
@@ -226,12 +229,18 @@ class Body:
             bounds = forms.bound_constants()
             for name, bound in material.law.bound().rungs[-1].tangent.items():
                 bounds[name].value = factor * np.array(bound)
-            terms.append(forms.reference(increment, v, bounds))
-        return Assembler(merged(terms))
+            viscous = forms.reference(increment, v, bounds)
+            terms.append([Term(forms.internal_force(u, v)), Term(viscous, 1)])
+        return Assembler(self.integrals(terms))
 
     def stored_energy(self, u: fem.Function) -> Summation:
         """Return the compiled stored energy [J] of a displacement function."""
-        return Summation(self.comm, merged(f.stored_energy(u) for f in self.forms))
+        return Summation(self.comm, self.integrals([Term(f.stored_energy(u))] for f in self.forms))
+
+    def integrals(self, terms: Iterable[Sequence[Term]]) -> list[CellIntegrals]:
+        """Return the compiled integrals of each material's terms over its cells."""
+        pairs = zip(self.cells, terms, strict=True)
+        return [CellIntegrals(self.mesh, cells, found) for cells, found in pairs]
 
 
 class _Subdomain:
@@ -242,44 +251,3 @@ class _Subdomain:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.dx(self.tag, **kwargs)
-
-
-class Assembler:
-    """Compiled linear forms, summed into a given vector.
-
-    Constants are packed once; the coefficients once in a call for all forms that share them.
-    """
-
-    def __init__(self, integrals: Integrals) -> None:
-        self.forms = [fem.form(form, jit_options=JIT) for form in integrals.values()]
-        self.constants = [fem.pack_constants(form) for form in self.forms]
-        needs = [_coefficients_and_cells(form) for form in integrals.values()]
-        self._packed_like = [needs.index(need) for need in needs]
-
-    def __call__(self, out: la.Vector) -> None:
-        """Set ``out`` to the assembled vector; owned entries are summed over the ranks."""
-        out.array[:] = 0.0
-        packed: list[Any] = []
-        for i, form in enumerate(self.forms):
-            like = self._packed_like[i]
-            packed.append(fem.pack_coefficients(form) if like == i else packed[like])
-            fem.assemble_vector(out.array, form, constants=self.constants[i], coeffs=packed[i])
-        out.scatter_reverse(la.InsertMode.add)
-
-
-def _coefficients_and_cells(form: Any) -> tuple[Any, ...]:
-    """Return what the packed coefficients of a UFL form depend on."""
-    cells = {integral.subdomain_id() for integral in form.integrals()}
-    return tuple(form.coefficients()), cells
-
-
-class Summation:
-    """Compiled scalar forms, summed over quadratures and ranks."""
-
-    def __init__(self, comm: MPI.Intracomm, integrals: Integrals) -> None:
-        self.comm = comm
-        self.forms = [fem.form(form, jit_options=JIT) for form in integrals.values()]
-
-    def __call__(self) -> float:
-        """Return the value on all ranks."""
-        return float(self.comm.allreduce(sum(fem.assemble_scalar(f) for f in self.forms)))

@@ -19,8 +19,9 @@ import ufl
 from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal
 
+from lipmat.fem.assembly import Assembler, Term
 from lipmat.fem.body import Body
-from lipmat.fem.forms import merged, suits_scalars
+from lipmat.fem.forms import Integrals, over_body, suits_scalars
 from lipmat.fem.mpi import MPI
 from lipmat.materials.law import Matrix
 
@@ -87,20 +88,24 @@ class ReferenceOperator:
         for weights, values in zip(self.weights, bounds, strict=True):
             for name, constant in weights.items():
                 constant.value = np.array(values[name])
+        self._action.pack_constants()
 
-    def _form(self, u: Any, v: Any, scale: Any = 1) -> dict[int, Any]:
+    def _integrals(self, u: Any, v: Any, scale: Any = 1) -> list[Integrals]:
         pairs = zip(self.body.forms, self.weights, strict=True)
-        return merged(f.reference(u, v, w, scale) for f, w in pairs)
+        return [f.reference(u, v, w, scale) for f, w in pairs]
+
+    def _forms(self, u: Any, v: Any, scale: Any = 1) -> list[Any]:
+        parts = zip(self.body.forms, self._integrals(u, v, scale), strict=True)
+        return [fem.form(form) for form in over_body(parts)]
 
     @cached_property
-    def _action(self) -> list[Any]:
-        form = self._form(self.field, ufl.TestFunction(self.space))
-        return [fem.form(f) for f in form.values()]
+    def _action(self) -> Assembler:
+        found = self._integrals(self.field, ufl.TestFunction(self.space))
+        return Assembler(self.body.integrals([Term(x)] for x in found))
 
     @cached_property
     def _matrix_forms(self) -> list[Any]:
-        form = self._form(ufl.TrialFunction(self.space), ufl.TestFunction(self.space))
-        return [fem.form(f) for f in form.values()]
+        return self._forms(ufl.TrialFunction(self.space), ufl.TestFunction(self.space))
 
     @cached_property
     def mass(self) -> Array:
@@ -115,12 +120,8 @@ class ReferenceOperator:
         """Return ``K0 x`` for the owned entries of a vector."""
         self.field.x.array[: self.owned] = x
         self.field.x.scatter_forward()
-        out = self._result.array
-        out[:] = 0.0
-        for form in self._action:
-            fem.assemble_vector(out, form)
-        self._result.scatter_reverse(la.InsertMode.add)
-        total: Array = out[: self.owned] + self.contact * x
+        self._action(self._result)
+        total: Array = self._result.array[: self.owned] + self.contact * x
         return total
 
     def is_below(self, theta: float) -> bool | None:
@@ -153,10 +154,9 @@ class ReferenceOperator:
         self.field.x.scatter_forward()
         constants = fem.functionspace(self.body.mesh, ("DG", 0))
         w = ufl.TestFunction(constants)
-        form = self._form(self.field, self.field, w)
         total = np.zeros(self.body.mesh.topology.index_map(3).size_local)
-        for f in form.values():
-            total += fem.assemble_vector(fem.form(f)).array[: len(total)]
+        for form in self._forms(self.field, self.field, w):
+            total += fem.assemble_vector(form).array[: len(total)]
         shares: Array = total[constants.dofmap.list[: len(total), 0]]
         return shares
 

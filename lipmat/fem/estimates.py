@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lipmat.fem.body import Body
 from lipmat.fem.eigenvalue import Bounds
-from lipmat.fem.forms import merged, suits_scalars
+from lipmat.fem.forms import over_body, suits_scalars
 from lipmat.fem.mpi import MPI
 
 # isort: split
@@ -112,13 +112,13 @@ def _is_scalar(body: Body) -> bool:
 def _stiffness(body: Body, space: fem.FunctionSpace, bounds: Bounds) -> list[Any]:
     """Return this rank's part of K0 in a space, one matrix for each quadrature."""
     u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
-    terms = []
+    parts = []
     for forms, values in zip(body.forms, bounds, strict=True):
         weights = forms.bound_constants()
         for name, constant in weights.items():
             constant.value = np.array(values[name])
-        terms.append(forms.reference(u, v, weights))
-    matrices = [fem.assemble_matrix(fem.form(k)) for k in merged(terms).values()]
+        parts.append((forms, forms.reference(u, v, weights)))
+    matrices = [fem.assemble_matrix(fem.form(k)) for k in over_body(parts)]
     return [m.to_scipy().tocsr() for m in matrices]
 
 

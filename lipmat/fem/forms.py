@@ -27,8 +27,7 @@ FORMULATIONS = ("selective", "full")
 FULL_DEGREE = {"hexahedron": 2, "tetrahedron": 1}
 REDUCED_DEGREE = {"hexahedron": 1, "tetrahedron": 1}
 
-
-Integrals = dict[int, Any]  # UFL forms by quadrature degree
+Integrals = dict[int, Any]  # UFL integrands by quadrature degree
 
 
 class Measure(Protocol):
@@ -48,17 +47,18 @@ def quadrature_degree(part: Part, cell: str, formulation: str) -> int:
     return (REDUCED_DEGREE if reduced else FULL_DEGREE)[cell]
 
 
-def merged(integrals: Iterable[Integrals]) -> Integrals:
-    """Return the sums over materials, kept apart by quadrature degree.
+def over_body(parts: Iterable[tuple[MaterialForms, Integrals]]) -> list[ufl.Form]:
+    """Return the forms of integrals over the cells of all materials, one for each quadrature.
 
     Forms of different quadrature must be compiled apart: FFCx 0.11 keeps what a one-point rule
     computes (Jacobian, gradient) for the other rules of the same kernel, which is then wrong.
     """
-    out: Integrals = {}
-    for terms in integrals:
-        for degree, term in terms.items():
+    out: dict[int, ufl.Form] = {}
+    for forms, integrals in parts:
+        for degree, integrand in integrals.items():
+            term = integrand * forms.dx(metadata={"quadrature_degree": degree})
             out[degree] = out[degree] + term if degree in out else term
-    return out
+    return list(out.values())
 
 
 class MaterialForms:
@@ -89,14 +89,15 @@ class MaterialForms:
         return fem.Constant(self.mesh, values)
 
     def _sum(self, integrand: Callable[[Part], Any]) -> Integrals:
-        """Return the integrals over the parts, each by its quadrature."""
-        return merged(
-            {degree: integrand(part) * self.dx(metadata={"quadrature_degree": degree})}
-            for part, degree in zip(self.law.parts, self.degrees, strict=True)
-        )
+        """Return the sums over the parts of each quadrature."""
+        out: Integrals = {}
+        for part, degree in zip(self.law.parts, self.degrees, strict=True):
+            term = integrand(part)
+            out[degree] = out[degree] + term if degree in out else term
+        return out
 
     def internal_force(self, u: fem.Function, v: Any) -> Integrals:
-        """Return the virtual work ``sum_parts int P : grad v`` of the displacement u."""
+        """Return the virtual work ``sum_parts P : grad v`` of the displacement u."""
         h = ufl.grad(u)
 
         def work(part: Part) -> Any:
@@ -108,7 +109,7 @@ class MaterialForms:
         return self._sum(work)
 
     def stored_energy(self, u: fem.Function) -> Integrals:
-        """Return the stored energy ``sum_parts int W``, by the quadrature of the force."""
+        """Return the stored energy ``sum_parts W``, by the quadrature of the force."""
         h = ufl.grad(u)
 
         def energy(part: Part) -> Any:
@@ -123,13 +124,13 @@ class MaterialForms:
         return {name: fem.Constant(self.mesh, np.ones(shape)) for name, shape in shapes.items()}
 
     def reference(self, u: Any, v: Any, weights: Mapping[str, Any], scale: Any = 1) -> Integrals:
-        """Return the bounding operator K0: ``sum_parts a_part int grad u : grad v`` or its like.
+        """Return the bounding operator K0: ``sum_parts a_part grad u : grad v`` or its like.
 
         Args:
             u: Trial or known function; scalar functions serve where all parts bound ``A ⪯ a I``.
             v: Test function.
             weights: Bound of each part, of the shape of :meth:`bound_constants`.
-            scale: A factor inside the integral, for shares of cells.
+            scale: A factor, for shares of cells.
         """
         return self._sum(lambda part: scale * self._reference(part, weights[part.name], u, v))
 

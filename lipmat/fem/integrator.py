@@ -228,18 +228,19 @@ class _Resistance:
         self.increment: Array = self._increment.x.array[:owned]
         """Change of the owned displacements over the last step [m]."""
         self._internal, self._viscous = la.vector(index_map, 3), la.vector(index_map, 3)
-        self._assemble_internal = body.internal_force(u)
-        self._assemble_viscous = (
-            body.viscous_force(self._increment, viscosity) if viscosity else None
-        )
+        self._is_viscous = viscosity > 0.0
+        if self._is_viscous:
+            self._assemble = body.resistance(u, self._increment, viscosity)
+        else:
+            self._assemble = body.internal_force(u)
+        self._vectors = (self._internal, self._viscous)[: 1 + self._is_viscous]
         self.total: Array = self._internal.array[:owned]
         self._drag: Array = self._viscous.array[:owned]
 
     def assemble(self) -> None:
         """Compute :attr:`total` at the present state."""
-        self._assemble_internal(self._internal)
-        if self._assemble_viscous is not None:
-            self._assemble_viscous(self._viscous)
+        self._assemble(*self._vectors)
+        if self._is_viscous:
             self.total += self._drag
 
     def add_drag(self, drag: Array) -> None:
@@ -249,9 +250,9 @@ class _Resistance:
 
     def viscous_work(self) -> float:
         """Return the work against the viscous force over the increment, on this rank [J]."""
-        return 0.0 if self._assemble_viscous is None else float(self._drag @ self.increment)
+        return float(self._drag @ self.increment) if self._is_viscous else 0.0
 
     def share_increment(self) -> None:
         """Send the increment to the ranks that need it."""
-        if self._assemble_viscous is not None:
+        if self._is_viscous:
             self._increment.x.scatter_forward()

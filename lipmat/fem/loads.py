@@ -10,10 +10,10 @@ import ufl
 from numpy.typing import ArrayLike, NDArray
 
 from lipmat.errors import InputError
-from lipmat.fem.body import Array, Assembler, Body
+from lipmat.fem.body import Array, Body
 from lipmat.fem.lift import cofactor
 from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
-from lipmat.fem.surface import nodal_areas, surface
+from lipmat.fem.surface import SurfaceAssembler, nodal_areas, surface
 from lipmat.fem.wall import Wall
 
 # isort: split
@@ -107,7 +107,7 @@ class ExternalForce:
 
     def __init__(self, body: Body, u: fem.Function, loads: Sequence[Load]) -> None:
         self._dead: list[tuple[Array, Curve]] = []
-        self._follower: list[tuple[Assembler, Curve]] = []
+        self._follower: list[tuple[SurfaceAssembler, Curve]] = []
         self._fields: list[_NodalTraction] = []
         self._owned = body.owned
         self._work = la.vector(body.space.dofmap.index_map, 3)
@@ -132,7 +132,7 @@ class ExternalForce:
     def _traction(self, body: Body, load: Traction) -> Array:
         v, values = ufl.TestFunction(body.space), np.array(load.values, dtype=np.float64)
         force = fem.Constant(body.mesh, values)
-        Assembler({2: ufl.inner(force, v) * surface(body, load.on)})(self._work)
+        SurfaceAssembler(ufl.inner(force, v) * surface(body, load.on))(self._work)
         return np.array(self._work.array[: self._owned])
 
     @property
@@ -175,7 +175,7 @@ class _NodalTraction:
         out.reshape(-1, 3)[self._nodes] += self._load.curve(time) * self._areas * values
 
 
-def _pressure_form(body: Body, u: fem.Function, load: Pressure) -> Assembler:
+def _pressure_form(body: Body, u: fem.Function, load: Pressure) -> SurfaceAssembler:
     """Return ``-p int (cof F N) . v``: the pressure on the deformed surface (Nanson's formula).
 
     With laws of small strain, which do not tell the two apart, on the undeformed one.
@@ -184,7 +184,7 @@ def _pressure_form(body: Body, u: fem.Function, load: Pressure) -> Assembler:
     value = fem.Constant(body.mesh, float(load.value))
     turn = ufl.Identity(3) if body.small_strain else cofactor(ufl.Identity(3) + ufl.grad(u))
     push = turn * normal
-    return Assembler({2: -value * ufl.inner(push, v) * surface(body, load.on)})
+    return SurfaceAssembler(-value * ufl.inner(push, v) * surface(body, load.on))
 
 
 class PrescribedMotion:

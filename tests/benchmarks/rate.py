@@ -1,8 +1,8 @@
 """Rate of a learned law's compiled force against dolfinx's own compiled neo-Hookean law.
 
 ``OMP_NUM_THREADS=1 python -m tests.benchmarks.rate`` prints the rates and their ratio: medians of
-interleaved repetitions in one process, 20 x 20 x 20 hexahedra with eight points, one thread, the
-same flags. The learned law has 24 + 24 knots, and both its parts are in one kernel.
+interleaved repetitions in one process, 20 x 20 x 20 hexahedra with eight points, or as many cubes
+of six tetrahedra with one, one thread, the same flags. The learned law has 24 + 24 knots.
 """
 
 from __future__ import annotations
@@ -13,27 +13,31 @@ from typing import Any
 
 import numpy as np
 
-from lipmat.fem.forms import JIT
-from lipmat.fem.lift import stress_of
+from lipmat.fem.body import Body, Material
+from lipmat.fem.forms import FULL_DEGREE, JIT
+from lipmat.fem.grid import box
 from lipmat.fem.mpi import MPI
-from lipmat.fem.trace import gradient_in_ufl
 from tests.fem.laws import polyconvex
 
 # isort: split
 import ufl
-from dolfinx import fem, mesh
+from dolfinx import fem, la
 
 COUNT = 20
 
 
 class Case:
-    """The compiled internal force of both laws at one smooth deformation."""
+    """The compiled internal force of both laws at one smooth deformation.
 
-    def __init__(self) -> None:
-        self.mesh = mesh.create_box(
-            MPI.COMM_SELF, [[0, 0, 0], [1, 1, 1]], [COUNT] * 3, mesh.CellType.hexahedron
-        )
-        self.u = fem.Function(fem.functionspace(self.mesh, ("Lagrange", 1, (3,))))
+    Args:
+        cell: ``hexahedron`` or ``tetrahedron``.
+    """
+
+    def __init__(self, cell: str) -> None:
+        grid = box((1.0, 1.0, 1.0), (COUNT,) * 3, cell, MPI.COMM_SELF)
+        self.body = Body(grid, [Material(polyconvex(knots=24), 1000.0)], "full")
+        self.degree = FULL_DEGREE[cell]
+        self.u = fem.Function(self.body.space)
         self.u.interpolate(
             lambda x: np.array(
                 [
@@ -43,41 +47,37 @@ class Case:
                 ]
             )
         )
-        self.f = ufl.Identity(3) + ufl.grad(self.u)
 
     def learned(self) -> Callable[[], Any]:
-        """Return the assembly of the learned law."""
-        law = polyconvex(knots=24)
+        """Return the assembly of the learned law, as a run does it."""
+        assemble = self.body.internal_force(self.u)
+        out = la.vector(self.body.space.dofmap.index_map, 3)
 
-        def stress(part: Any) -> Any:
-            return stress_of(
-                part.measure,
-                ufl.grad(self.u),
-                lambda x: gradient_in_ufl(law, part.name, x, lambda a: fem.Constant(self.mesh, a)),
-            )
+        def call() -> Any:
+            assemble(out)
+            return out.array
 
-        return self._assembly(sum(stress(part) for part in law.parts))
+        return call
 
     def neo_hookean(self) -> Callable[[], Any]:
-        """Return the assembly of ``P = mu (F - F^-T) + lambda ln J F^-T``."""
-        mu, lame = (fem.Constant(self.mesh, value) for value in (1.5e5, 2e6))
-        inverse = ufl.inv(self.f).T
-        return self._assembly(mu * (self.f - inverse) + lame * ufl.ln(ufl.det(self.f)) * inverse)
-
-    def _assembly(self, stress: Any) -> Callable[[], Any]:
-        v = ufl.TestFunction(self.u.function_space)
-        dx = ufl.dx(metadata={"quadrature_degree": 2})
+        """Return dolfinx's assembly of ``P = mu (F - F^-T) + lambda ln J F^-T``."""
+        mu, lame = (fem.Constant(self.body.mesh, value) for value in (1.5e5, 2e6))
+        f = ufl.Identity(3) + ufl.grad(self.u)
+        inverse = ufl.inv(f).T
+        stress = mu * (f - inverse) + lame * ufl.ln(ufl.det(f)) * inverse
+        v = ufl.TestFunction(self.body.space)
+        dx = ufl.dx(metadata={"quadrature_degree": self.degree})
         form = fem.form(ufl.inner(stress, ufl.grad(v)) * dx, jit_options=JIT)
         constants = fem.pack_constants(form)
         out = np.zeros_like(self.u.x.array)
 
-        def assemble() -> Any:
+        def call() -> Any:
             out[:] = 0.0
             return fem.assemble_vector(
                 out, form, constants=constants, coeffs=fem.pack_coefficients(form)
             )
 
-        return assemble
+        return call
 
 
 def rates(case: Case, repetitions: int) -> tuple[float, float]:
@@ -89,12 +89,12 @@ def rates(case: Case, repetitions: int) -> tuple[float, float]:
             start = time.perf_counter()
             assemble()
             found.append(time.perf_counter() - start)
-    learned, classical = (COUNT**3 / float(np.median(s)) for s in seconds)
+    learned, classical = (case.body.number_of_cells / float(np.median(s)) for s in seconds)
     return learned, classical
 
 
 if __name__ == "__main__":
-    learned, classical = rates(Case(), 200)
-    print(f"learned law     {learned / 1e6:.2f} million cells/s")
-    print(f"neo-Hookean law {classical / 1e6:.2f} million cells/s")
-    print(f"ratio           {learned / classical:.3f}")
+    for cell in ("hexahedron", "tetrahedron"):
+        learned, classical = rates(Case(cell), 100)
+        print(f"{cell}: learned law {learned / 1e6:.2f}, neo-Hookean {classical / 1e6:.2f}", end="")
+        print(f" million cells/s, ratio {learned / classical:.3f}")

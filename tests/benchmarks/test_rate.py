@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.benchmarks.rate import COUNT, Case, rates
+from tests.benchmarks.rate import Case, rates
 
 
-@pytest.fixture(scope="module")
-def case() -> Case:
-    return Case()
+@pytest.fixture(scope="module", params=["hexahedron", "tetrahedron"])
+def case(request: pytest.FixtureRequest) -> Case:
+    return Case(request.param)
 
 
 @pytest.mark.parametrize("law", ["learned", "neo_hookean"])
 def test_rate(law: str, case: Case, benchmark: Any) -> None:
-    """One assembly on 20³ hexahedra; the ratio of the laws' rates goes with the learned one."""
+    """One assembly on 20³ cubes; the ratio of the laws' rates goes with the learned one."""
     assemble = getattr(case, law)()
     force = benchmark(assemble)
-    benchmark.extra_info["cells"] = COUNT**3
+    benchmark.extra_info["cells"] = case.body.number_of_cells
     if law == "learned" and benchmark.enabled:
         learned, classical = rates(case, 100)
         benchmark.extra_info["ratio_to_neo_hookean"] = learned / classical

@@ -8,16 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from lipmat.fem.forms import JIT, MaterialForms
-from lipmat.fem.mpi import MPI
 from lipmat.fem.trace import UnsupportedOperation, energy_in_ufl, gradient_in_ufl
 from lipmat.materials.law import ARGUMENTS
-from tests.fem.laws import law, polyconvex
+from tests.fem.laws import law
 from tests.fem.pointwise import compiled
 
 # isort: split
 import ufl
-from dolfinx import fem, mesh
 
 PARTS = [(name, i) for name in ("rubber", "linear") for i in (0, 1)]
 
@@ -98,19 +95,3 @@ def test_unsupported_operations_are_named(kind: str, operation: str) -> None:
     module = Potential(kind)
     with pytest.raises(UnsupportedOperation, match=rf"Potential\.energy: .*\b{operation}\b"):
         energy_in_ufl(module, "energy", [ufl.as_ufl(1.0)] * 3, lambda a: a)
-
-
-def test_one_compilation_serves_two_materials_of_one_architecture() -> None:
-    cube = mesh.create_unit_cube(MPI.COMM_SELF, 1, 1, 1, mesh.CellType.hexahedron)
-    u = fem.Function(fem.functionspace(cube, ("Lagrange", 1, (3,))))
-    u.interpolate(lambda x: 0.1 * np.array([x[0] * x[1], x[1], x[2] * x[0]]))
-    v = ufl.TestFunction(u.function_space)
-    forms = []
-    for seed in (1, 2):
-        material = MaterialForms(polyconvex(seed=seed), cube, ufl.Measure("dx", domain=cube))
-        forms.append(material.internal_force(u, v)[2])
-    compiled_forms = [fem.form(f, jit_options=JIT) for f in forms]
-    first, second = (fem.assemble_vector(f).array for f in compiled_forms)
-    assert forms[0].signature() == forms[1].signature()
-    assert compiled_forms[0].module is compiled_forms[1].module
-    assert np.abs(first - second).max() > 0.01 * np.abs(first).max()
