@@ -180,8 +180,8 @@ def check(
     level
         What is to be proved: linearised, convex or energy; default: the most that the law allows.
     cells
-        Formulation of hexahedra: selective (they integrate the volume change with one point) or
-        full.
+        Formulation of hexahedra: selective (with the mean change of volume of a cell), full or
+        reduced (one evaluation of the law in a cell, and a stiffness against hourglass modes).
     axes
         First and second material axis of a law that is not isotropic, e.g. "1,0,0;0,1,0".
     step

@@ -30,13 +30,14 @@ class MeshSpec(Table):
     Attributes:
         file: the mesh file, as an absolute path.
         box: a block of equal cells.
-        formulation: how hexahedra integrate the change of volume: ``selective`` with one point,
-            against locking, ``full`` with eight like all else.
+        formulation: how hexahedra are integrated: ``selective`` takes the mean change of volume of
+            a cell, against locking; ``full`` takes all at eight points; ``reduced`` evaluates the
+            law once for a cell, and holds hourglass modes by a stiffness.
     """
 
     file: ExistingFile | None = None
     box: BoxSpec | None = None
-    formulation: Literal["selective", "full"] = "selective"
+    formulation: Literal["selective", "full", "reduced"] = "selective"
 
     @model_validator(mode="after")
     def _exactly_one(self) -> MeshSpec:

@@ -7,33 +7,129 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import basix
 import numpy as np
 import ufl
 from numpy.typing import NDArray
 
 from lipmat.fem.compiler import library
-from lipmat.fem.forms import Integrals
-from lipmat.fem.kernel import ARGUMENTS, LANES, Layout, Program, generate
+from lipmat.fem.forms import degree_of, moments_of
+from lipmat.fem.kernel import ARGUMENTS, GENERATOR, Extremes, Layout, Moments, Program, generate
 from lipmat.fem.mpi import MPI
 
 # isort: split
 import ffcx.naming
-from dolfinx import la, mesh
+from dolfinx import fem, la, mesh
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Term:
-    """Integrals that add to one output.
+    """An integral that adds to one output.
 
     Attributes:
-        integrals: Integrands by quadrature degree, linear in one test function or without any.
-        output: Number of the array that they add to.
+        integrand: UFL scalar, linear in one test function or without any.
+        output: Number of the array that it adds to.
     """
 
-    integrals: Integrals
+    integrand: Any
     output: int = 0
+
+
+class _Fields:
+    """What a program gathers: coordinates, functions, and moments of functions.
+
+    Args:
+        domain: The mesh.
+        coefficients: UFL coefficients of the integrand in its order; one that ``averages`` a
+            function is its moments.
+        tests: Space of the test function, if any.
+    """
+
+    def __init__(
+        self, domain: mesh.Mesh, coefficients: Sequence[Any], tests: Sequence[fem.FunctionSpace]
+    ) -> None:
+        gathered = [getattr(c, "averages", c) for c in coefficients]
+        functions: list[fem.Function] = list(dict.fromkeys(gathered))
+        spaces = [f.function_space for f in functions] + list(tests)
+        self.arrays = [domain.geometry.x, *(f.x.array for f in functions)]
+        self.tables = [
+            np.ascontiguousarray(d, dtype=np.int32)
+            for d in (domain.geometry.dofmaps[0], *(s.dofmap.list for s in spaces))
+        ]
+        blocks = [3, *(s.dofmap.bs for s in spaces)]
+        layouts = [Layout(d.shape[1], b) for d, b in zip(self.tables, blocks, strict=True)]
+        self.layouts = tuple(layouts[: 1 + len(functions)])
+        self.test = layouts[-1] if tests else None
+        self.coefficients = tuple(
+            self._moments(c, 1 + functions.index(g))
+            if hasattr(c, "averages")
+            else 1 + functions.index(g)
+            for c, g in zip(coefficients, gathered, strict=True)
+        )
+
+    def _moments(self, coefficient: Any, source: int) -> Moments:
+        """Return the form of the moments that a coefficient stands for."""
+        space = coefficient.ufl_function_space()
+        gradient = ufl.grad(coefficient.averages)
+        domain = coefficient.averages.function_space.mesh
+        dx = ufl.Measure("dx", domain=domain, metadata={"quadrature_degree": degree_of(domain)})
+        return Moments(moments_of(gradient, ufl.TestFunction(space)) * dx, source)
+
+    def tag(self) -> str:
+        """Return what the generated code depends on besides the integrand."""
+        sources = [c.source if isinstance(c, Moments) else -c for c in self.coefficients]
+        return f"{GENERATOR} {self.layouts} {self.test} {sources}"
+
+
+class _Call:
+    """The compiled function of a program with its arrays, which stay where they are."""
+
+    def __init__(
+        self, program: Program, signature: str, fields: _Fields, cells: NDArray[np.int32]
+    ) -> None:
+        declaration = f"void assemble({ARGUMENTS});"
+        self._ffi, found = library("cells", signature, declaration, partial(generate, program))
+        self._assemble = found.assemble
+        self._cells = np.ascontiguousarray(cells, dtype=np.int32)
+        self._out = self._ffi.new("double *[]", 1 + max(program.outputs))
+        self._keep = (
+            [self._doubles(x) for x in fields.arrays],
+            [self._integers(d) for d in fields.tables],
+        )
+        doubles, integers = self._keep
+        self._fields = self._ffi.new("double *[]", doubles)
+        self._dofs = self._ffi.new("int32_t *[]", integers)
+        self._cell_pointer = self._integers(self._cells)
+
+    def _doubles(self, array: Array) -> Any:
+        return self._ffi.from_buffer("double[]", array, require_writable=True)
+
+    def _integers(self, array: NDArray[np.int32]) -> Any:
+        return self._ffi.from_buffer("int32_t[]", array)
+
+    def __call__(self, constants: Array, *out: Array) -> None:
+        if not len(self._cells):
+            return
+        for i, array in enumerate(out):
+            self._out[i] = self._doubles(array)
+        arguments = (self._cell_pointer, self._fields, self._dofs, self._doubles(constants))
+        self._assemble(self._out, len(self._cells), *arguments)
+
+
+class _Constants:
+    """The values of UFL constants in one array."""
+
+    def __init__(self, constants: Sequence[Any]) -> None:
+        self._constants = constants
+        self.values = np.zeros(max(1, sum(np.size(c.value) for c in constants)))
+        self.pack()
+
+    def pack(self) -> None:
+        """Take over their present values."""
+        if self._constants:
+            self.values[:] = np.concatenate([np.ravel(c.value) for c in self._constants])
 
 
 class CellIntegrals:
@@ -46,72 +142,59 @@ class CellIntegrals:
     """
 
     def __init__(self, domain: mesh.Mesh, cells: NDArray[np.int32], terms: Sequence[Term]) -> None:
-        pairs = [(d, x, t.output) for t in terms for d, x in t.integrals.items()]
-        form = sum(
-            integrand
-            * ufl.dx(domain=domain, subdomain_id=k, metadata={"quadrature_degree": degree})
-            for k, (degree, integrand, _) in enumerate(pairs)
-        )
-        self._cells = np.ascontiguousarray(cells, dtype=np.int32)
-        self._constants = form.constants()
-        coefficients = form.coefficients()
-        spaces = [c.function_space for c in coefficients]
-        tests = [a.ufl_function_space() for a in form.arguments()]
-        self._packed = np.zeros(max(1, sum(np.size(c.value) for c in self._constants)))
-        self._fields = [domain.geometry.x, *(c.x.array for c in coefficients)]
-        self._dofs = [domain.geometry.dofmaps[0], *(s.dofmap.list for s in (*spaces, *tests))]
-        blocks = [3, *(s.dofmap.bs for s in (*spaces, *tests))]
-        layouts = [Layout(d.shape[1], b) for d, b in zip(self._dofs, blocks, strict=True)]
-        program = Program(
-            form,
-            tuple(output for *_, output in pairs),
-            tuple(layouts[: 1 + len(spaces)]),
-            layouts[-1] if tests else None,
-        )
-        tag = f"{program.outputs} {layouts} {LANES}"
-        self._ffi, self._library = library(
-            "cells",
-            ffcx.naming.compute_signature([form], tag),
-            f"void assemble({ARGUMENTS});",
-            partial(generate, program),
-        )
-        self._bind(1 + max(program.outputs))
-        self.pack_constants()
-
-    def _bind(self, outputs: int) -> None:
-        """Keep the pointers of all arrays but the outputs."""
-        new, self._arrays = self._ffi.new, [np.ascontiguousarray(x) for x in self._fields]
-        assert all(x is y for x, y in zip(self._arrays, self._fields, strict=True))
-        self._tables = [np.ascontiguousarray(d, dtype=np.int32) for d in self._dofs]
-        self._out = new("double *[]", outputs)
-        self._field_pointers = new("double *[]", [self._doubles(x) for x in self._arrays])
-        self._dof_pointers = new("int32_t *[]", [self._integers(d) for d in self._tables])
-
-    def _doubles(self, array: Array) -> Any:
-        return self._ffi.from_buffer("double[]", array, require_writable=True)
-
-    def _integers(self, array: NDArray[np.int32]) -> Any:
-        return self._ffi.from_buffer("int32_t[]", array)
-
-    def pack_constants(self) -> None:
-        """Take over the present values of the constants."""
-        if self._constants:
-            self._packed[:] = np.concatenate([np.ravel(c.value) for c in self._constants])
+        dx = ufl.Measure("dx", domain=domain, metadata={"quadrature_degree": degree_of(domain)})
+        form = sum(term.integrand * dx(k) for k, term in enumerate(terms))
+        tests = [argument.ufl_function_space() for argument in form.arguments()]
+        fields = _Fields(domain, form.coefficients(), tests)
+        outputs = tuple(term.output for term in terms)
+        program = Program(form, outputs, fields.layouts, fields.coefficients, fields.test)
+        signature = ffcx.naming.compute_signature([form], f"{outputs} {fields.tag()}")
+        self._call = _Call(program, signature, fields, cells)
+        self._constants = _Constants(form.constants())
+        self.pack_constants = self._constants.pack
 
     def add(self, *out: Array) -> None:
         """Add the integrals to the outputs, ghosts included."""
-        if not len(self._cells):
-            return
-        for i, array in enumerate(out):
-            self._out[i] = self._doubles(array)
-        self._library.assemble(
-            self._out,
-            len(self._cells),
-            self._integers(self._cells),
-            self._field_pointers,
-            self._dof_pointers,
-            self._doubles(self._packed),
-        )
+        self._call(self._constants.values, *out)
+
+
+class CellExtremes:
+    """Extremes of expressions over the quadrature points of each cell.
+
+    Args:
+        domain: The mesh.
+        cells: Numbers of the cells, owned by this rank.
+        values: UFL scalars.
+        kept: Number of a value and ``fmax`` or ``fmin``, for each column of :attr:`values`.
+
+    Attributes:
+        values: What :meth:`evaluate` found, shape (cells, kept).
+    """
+
+    def __init__(
+        self,
+        domain: mesh.Mesh,
+        cells: NDArray[np.int32],
+        values: Sequence[Any],
+        kept: Sequence[tuple[int, str]],
+    ) -> None:
+        kind = getattr(basix.CellType, str(domain.topology.cell_name()))
+        points = basix.make_quadrature(kind, degree_of(domain))[0]
+        expression = ufl.as_vector(list(values))
+        coefficients = ufl.algorithms.extract_coefficients(expression)
+        fields = _Fields(domain, coefficients, ())
+        extremes = Extremes(expression, points, tuple(kept))
+        program = Program(extremes, (0,), fields.layouts, fields.coefficients, None)
+        tag = f"{extremes.kept} {fields.tag()}"
+        signature = ffcx.naming.compute_signature([(expression, points)], tag)
+        self._call = _Call(program, signature, fields, cells)
+        self._constants = _Constants(ufl.algorithms.analysis.extract_constants(expression))
+        self.values = np.zeros((len(cells), len(kept)))
+
+    def evaluate(self) -> Array:
+        """Set :attr:`values` to those of the present functions, and return them."""
+        self._call(self._constants.values, self.values)
+        return self.values
 
 
 class Assembler:

@@ -1,4 +1,4 @@
-"""The energy account: kinetic, stored, viscous, contact, external, and what does not balance."""
+"""The energy account: kinetic, stored, hourglass, viscous, contact, external, and the error."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ class Energies:
     Attributes:
         kinetic: [J].
         stored: From the law's own potential [J].
+        hourglass: In the stiffness against hourglass modes [J].
         viscous: Dissipated by the viscosity of the scheme since the start [J].
         contact: Stored in the penalty of the walls [J].
         external: Work of loads, walls and prescribed motion since the start [J].
@@ -24,6 +25,7 @@ class Energies:
 
     kinetic: float
     stored: float
+    hourglass: float
     viscous: float
     contact: float
     external: float
@@ -31,7 +33,7 @@ class Energies:
 
 
 class Audit:
-    """Balances ``kinetic in leapfrog form + stored + viscous + contact - external`` with its start.
+    """Balances kinetic (leapfrog), stored, hourglass, viscous, contact - external with its start.
 
     This kinetic term is the one that central difference conserves exactly together with the stored
     energy of a linear body, see :class:`lipmat.fem.integrator.Account`. No term is inferred from
@@ -45,6 +47,7 @@ class Audit:
     def __init__(self, body: Body, integrator: CentralDifference) -> None:
         self._integrator = integrator
         self._stored = body.stored_energy(integrator.displacement)
+        self._hourglass = body.hourglass_energy(integrator.displacement)
         self._start: float | None = None
         self._largest = 0.0
 
@@ -52,13 +55,14 @@ class Audit:
         """Return the account at the present time, after ``begin_step(step)``."""
         a = self._integrator.energies(step)
         stored = self._stored()
-        total = a.leapfrog + stored + a.viscous + a.contact - a.external
+        hourglass = 0.0 if self._hourglass is None else self._hourglass()
+        total = a.leapfrog + stored + hourglass + a.viscous + a.contact - a.external
         if self._start is None:
             self._start = total
-        now = a.kinetic + stored + a.contact
+        now = a.kinetic + stored + hourglass + a.contact
         self._largest = max(self._largest, now, abs(a.external), a.viscous)
         error = (total - self._start) / self._largest if self._largest > 0 else 0.0
-        return Energies(a.kinetic, stored, a.viscous, a.contact, a.external, error)
+        return Energies(a.kinetic, stored, hourglass, a.viscous, a.contact, a.external, error)
 
     def state(self) -> dict[str, float | None]:
         """Return what a restart needs."""

@@ -13,7 +13,7 @@ import ufl
 from numpy.typing import NDArray
 
 from lipmat.errors import InputError, nearest
-from lipmat.fem.assembly import Assembler, CellIntegrals, Summation, Term
+from lipmat.fem.assembly import Assembler, CellExtremes, CellIntegrals, Summation, Term
 from lipmat.fem.forms import FORMULATIONS, MaterialForms
 from lipmat.fem.grid import Grid, box, read_grid
 from lipmat.fem.mpi import MPI
@@ -49,8 +49,9 @@ class Body:
     Args:
         grid: Mesh with named regions and groups.
         materials: One for the whole body, or one for each region; every cell must get one.
-        formulation: ``selective``: reduced parts of a law are integrated with one point on
-            hexahedra, against volumetric locking; ``full``: all parts with eight.
+        formulation: How hexahedra are integrated, see :mod:`lipmat.fem.forms`: ``selective``: the
+            change of volume with its mean over the cell, against locking; ``full``: all at eight
+            points; ``reduced``: all with means, and a stiffness against hourglass modes.
 
     Attributes:
         mass_factor: Factor on the density for inertia, one number for each cell (DG0); None: 1.
@@ -229,13 +230,30 @@ class Body:
             bounds = forms.bound_constants()
             for name, bound in material.law.bound().rungs[-1].tangent.items():
                 bounds[name].value = factor * np.array(bound)
-            viscous = forms.reference(increment, v, bounds)
+            viscous = forms.reference(increment, v, bounds, factor)
             terms.append([Term(forms.internal_force(u, v)), Term(viscous, 1)])
         return Assembler(self.integrals(terms))
 
     def stored_energy(self, u: fem.Function) -> Summation:
         """Return the compiled stored energy [J] of a displacement function."""
         return Summation(self.comm, self.integrals([Term(f.stored_energy(u))] for f in self.forms))
+
+    def hourglass_energy(self, u: fem.Function) -> Summation | None:
+        """Return the compiled energy of the hourglass stiffness [J]; None if there is none."""
+        if not any(f.hourglass for f in self.forms):
+            return None
+        terms = ([Term(f.hourglass_energy(u))] for f in self.forms)
+        return Summation(self.comm, self.integrals(terms))
+
+    def states(self, u: fem.Function) -> list[CellExtremes]:
+        """Return for each material, over the points of each of its cells, shape (cells, 5).
+
+        The largest and the smallest stretch, the smallest volume ratio, and the smallest and the
+        largest volume ratio that the volumetric part of the law sees [-].
+        """
+        kept = ((0, "fmax"), (1, "fmin"), (2, "fmin"), (3, "fmin"), (3, "fmax"))
+        pairs = zip(self.forms, self.cells, strict=True)
+        return [CellExtremes(self.mesh, cells, f.state(u), kept) for f, cells in pairs]
 
     def integrals(self, terms: Iterable[Sequence[Term]]) -> list[CellIntegrals]:
         """Return the compiled integrals of each material's terms over its cells."""

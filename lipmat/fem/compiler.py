@@ -9,7 +9,7 @@ import shlex
 import subprocess
 import sysconfig
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
 # isort: split
 import dolfinx.jit
 
-FLAGS = ("-std=gnu17", "-O3", "-march=native", "-ffast-math", "-fPIC", "-shared", "-w")
+FLAGS = ("-std=gnu17", "-O3", "-march=native", "-ffast-math", "-fPIC", "-w")
 
 
 def library(
@@ -50,21 +50,29 @@ def library(
 
 
 def _compile(path: Path, source: str) -> None:
-    """Write the library; another process that does so at the same time does no harm."""
+    """Write the library; another process that does so at the same time does no harm.
+
+    It is linked without the flags: with ``-ffast-math`` GCC would link code that makes the whole
+    process take subnormal numbers for zero.
+    """
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        code, built = Path(folder, "code.c"), Path(folder, "built.so")
+        code, compiled, built = (Path(folder, name) for name in ("code.c", "code.o", "built.so"))
         code.write_text(source)
-        command = [*_compiler(), *FLAGS, str(code), "-o", str(built), "-lm"]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        except FileNotFoundError as error:
-            raise RuntimeError(
-                f"C compiler: found no {command[0]!r}, expected one; install gcc or clang, or set "
-                "the environment variable CC"
-            ) from error
-        if done.returncode:
-            raise RuntimeError(f"C compiler: {shlex.join(command)} failed: {done.stderr[:2000]}")
+        _run([*_compiler(), *FLAGS, "-c", str(code), "-o", str(compiled)])
+        _run([*_compiler(), "-shared", str(compiled), "-o", str(built), "-lm"])
         os.replace(built, path)
+
+
+def _run(command: Sequence[str]) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise RuntimeError(
+            f"C compiler: found no {command[0]!r}, expected one; install gcc or clang, or set "
+            "the environment variable CC"
+        ) from error
+    if done.returncode:
+        raise RuntimeError(f"C compiler: {shlex.join(command)} failed: {done.stderr[:2000]}")
 
 
 def _compiler() -> list[str]:

@@ -118,7 +118,7 @@ class Driver:
         self.every, self.check_every, self.progress = every, check_every, progress
         self.parts, self.recorder, self.restarts = parts, recorder, restarts
         self.integrator, self.guard = parts.integrator, parts.guard
-        self.energies = Energies(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        self.energies = Energies(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
         self.changes = StepChanges()
         self.overruns, self.outputs = 0, 0
         self._seconds, self._started = 0.0, clock.perf_counter()
@@ -230,7 +230,7 @@ class Driver:
             min((s.stretch_min for s in states), default=1.0),
             min((s.volume_min for s in states), default=1.0),
         )
-        energies = (e.kinetic, e.stored, e.viscous, e.contact, e.external, e.error)
+        energies = (e.kinetic, e.stored, e.hourglass, e.viscous, e.contact, e.external, e.error)
         u = integrator.displacement.x.array[: self.body.owned]
         self.recorder.add_history((integrator.time, self.step, *energies, *extremes), u)
         velocity = integrator.velocity_now(self.step)
@@ -290,6 +290,7 @@ class Driver:
         return {
             "kinetic": e.kinetic,
             "stored": e.stored,
+            "hourglass": e.hourglass,
             "dissipated": 0.0,
             "viscous": e.viscous,
             "contact": e.contact,

@@ -19,9 +19,10 @@ import ufl
 from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal
 
-from lipmat.fem.assembly import Assembler, Term
+from lipmat.fem.assembly import Assembler, CellIntegrals, Term
 from lipmat.fem.body import Body
-from lipmat.fem.forms import Integrals, over_body, suits_scalars
+from lipmat.fem.forms import MaterialForms, suits_scalars
+from lipmat.fem.matrix import ReferenceForms, petsc_reference, reference_forms
 from lipmat.fem.mpi import MPI
 from lipmat.materials.law import Matrix
 
@@ -90,22 +91,19 @@ class ReferenceOperator:
                 constant.value = np.array(values[name])
         self._action.pack_constants()
 
-    def _integrals(self, u: Any, v: Any, scale: Any = 1) -> list[Integrals]:
+    def _over_cells(self, factor: Any) -> list[CellIntegrals]:
+        """Return K0 times the field, for a test function or for shares of the cells' energy."""
         pairs = zip(self.body.forms, self.weights, strict=True)
-        return [f.reference(u, v, w, scale) for f, w in pairs]
-
-    def _forms(self, u: Any, v: Any, scale: Any = 1) -> list[Any]:
-        parts = zip(self.body.forms, self._integrals(u, v, scale), strict=True)
-        return [fem.form(form) for form in over_body(parts)]
+        return self.body.integrals([Term(factor(f, w))] for f, w in pairs)
 
     @cached_property
     def _action(self) -> Assembler:
-        found = self._integrals(self.field, ufl.TestFunction(self.space))
-        return Assembler(self.body.integrals([Term(x)] for x in found))
+        v = ufl.TestFunction(self.space)
+        return Assembler(self._over_cells(lambda f, w: f.reference(self.field, v, w)))
 
     @cached_property
-    def _matrix_forms(self) -> list[Any]:
-        return self._forms(ufl.TrialFunction(self.space), ufl.TestFunction(self.space))
+    def _forms(self) -> ReferenceForms:
+        return reference_forms(self.body, self.space, self.weights)
 
     @cached_property
     def mass(self) -> Array:
@@ -134,14 +132,7 @@ class ReferenceOperator:
             from petsc4py import PETSc
         except ImportError:
             return None
-        from dolfinx.fem.petsc import assemble_matrix
-
-        a = assemble_matrix(self._matrix_forms[0])
-        a.assemble()
-        for form in self._matrix_forms[1:]:
-            more = assemble_matrix(form)
-            more.assemble()
-            a.axpy(1.0, more)
+        a = petsc_reference(self._forms)
         a.scale(-1.0)
         diagonal = a.createVecLeft()
         diagonal.setArray(theta * self.mass - self.contact)
@@ -153,11 +144,14 @@ class ReferenceOperator:
         self.field.x.array[: self.owned] = x
         self.field.x.scatter_forward()
         constants = fem.functionspace(self.body.mesh, ("DG", 0))
-        w = ufl.TestFunction(constants)
-        total = np.zeros(self.body.mesh.topology.index_map(3).size_local)
-        for form in self._forms(self.field, self.field, w):
-            total += fem.assemble_vector(form).array[: len(total)]
-        shares: Array = total[constants.dofmap.list[: len(total), 0]]
+        w, total = ufl.TestFunction(constants), la.vector(constants.dofmap.index_map)
+
+        def share(forms: MaterialForms, weights: Mapping[str, Any]) -> Any:
+            return w * forms.reference(self.field, self.field, weights)
+
+        Assembler(self._over_cells(share))(total)
+        owned = self.body.mesh.topology.index_map(3).size_local
+        shares: Array = total.array[constants.dofmap.list[:owned, 0]]
         return shares
 
 

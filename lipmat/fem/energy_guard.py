@@ -12,6 +12,7 @@ from lipmat.fem.outcome import Ending, Outcome
 
 WARNING = 0.01
 LIMITS = (-0.1, 0.1)
+HOURGLASS_WARNING, HOURGLASS_LIMIT = 0.1, 0.5
 _FROM_NOWHERE = (
     "check loads, boundary and units; take a level that proves that the nonlinear run cannot grow "
     "('convex' or 'energy'), or lower the safety"
@@ -20,10 +21,14 @@ _VANISHED = (
     "check loads and prescribed motion for jumps in time, which the work done over a step does not "
     "see; smooth them, or lower the safety"
 )
+_HOURGLASS = "refine the mesh, or take the formulation 'selective'"
 
 
 class EnergyGuard:
     """Judges the relative error of the energy account at every check.
+
+    It does the same with the energy in hourglass modes, over the largest stored energy so far: a
+    tenth is a warning, a half ends the run.
 
     Args:
         warning: Error of either sign from which the run warns, once [-].
@@ -47,6 +52,7 @@ class EnergyGuard:
             )
         self.warning, self.limits = warning, (low, high)
         self.warnings: list[str] = []
+        self._largest = 0.0
 
     def judge(self, energies: Energies, time: float) -> Ending | None:
         """Return how the run ends if the account [J] at a time [s] does not let it go on."""
@@ -57,20 +63,38 @@ class EnergyGuard:
             found, limit = _said(error), low if error < 0 else high
             message = f"{found} at {time:.6g} s, limit {limit:+.2%} (energy_limits)"
             return Ending(Outcome.ENERGY_ERROR, message, _VANISHED if error < 0 else _FROM_NOWHERE)
-        if abs(error) > self.warning and not self.warnings:
-            self.warnings.append(
+        if abs(error) > self.warning:
+            self._warn(
                 f"{_said(error)} at {time:.6g} s, more than {self.warning:.2%} (energy_warning): "
                 "look before you trust"
             )
+        return self._judge_hourglass(energies, time)
+
+    def _judge_hourglass(self, energies: Energies, time: float) -> Ending | None:
+        self._largest = max(self._largest, energies.stored)
+        if energies.hourglass <= HOURGLASS_WARNING * self._largest:
+            return None
+        share = energies.hourglass / self._largest
+        found = f"hourglass energy: {share:.1%} of the largest stored energy at {time:.6g} s"
+        if share > HOURGLASS_LIMIT:
+            message = f"{found}, limit {HOURGLASS_LIMIT:.0%}"
+            return Ending(Outcome.ENERGY_ERROR, message, _HOURGLASS)
+        self._warn(f"{found}, more than {HOURGLASS_WARNING:.0%}: {_HOURGLASS}")
         return None
+
+    def _warn(self, text: str) -> None:
+        """Keep a warning; one of each kind is enough."""
+        kind = text.split(":")[0]
+        if not any(known.startswith(kind) for known in self.warnings):
+            self.warnings.append(text)
 
     def state(self) -> dict[str, Any]:
         """Return what a restart needs, as JSON values."""
-        return {"warnings": list(self.warnings)}
+        return {"warnings": list(self.warnings), "largest": self._largest}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Return to what :meth:`state` gave."""
-        self.warnings = list(state["warnings"])
+        self.warnings, self._largest = list(state["warnings"]), float(state["largest"])
 
 
 def _said(error: float) -> str:

@@ -7,16 +7,15 @@ factor, and is none. All three are ``2 / omega``: without viscosity, linear stab
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import ufl
 from numpy.typing import NDArray
 
 from lipmat.fem.body import Body
 from lipmat.fem.eigenvalue import Bounds
-from lipmat.fem.forms import over_body, suits_scalars
+from lipmat.fem.forms import suits_scalars
+from lipmat.fem.matrix import local_reference
 from lipmat.fem.mpi import MPI
 
 # isort: split
@@ -84,7 +83,7 @@ def collatz_wielandt_estimate(body: Body, bounds: Bounds) -> float:
     ``|S|``. Ranks add the sizes of their own parts, which can only raise the bound.
     """
     space = fem.functionspace(body.mesh, ("Lagrange", 1)) if _is_scalar(body) else body.space
-    entries = abs(sum(_stiffness(body, space, bounds)))
+    entries = abs(_stiffness(body, space, bounds))
     mass = la.vector(space.dofmap.index_map, space.dofmap.bs)
     fem.assemble_vector(mass.array, fem.form(body.lumped_mass_form(space)))
     mass.scatter_reverse(la.InsertMode.add)
@@ -109,20 +108,16 @@ def _is_scalar(body: Body) -> bool:
     return all(suits_scalars(m.law) for m in body.materials)
 
 
-def _stiffness(body: Body, space: fem.FunctionSpace, bounds: Bounds) -> list[Any]:
-    """Return this rank's part of K0 in a space, one matrix for each quadrature."""
-    u, v = ufl.TrialFunction(space), ufl.TestFunction(space)
-    parts = []
-    for forms, values in zip(body.forms, bounds, strict=True):
-        weights = forms.bound_constants()
-        for name, constant in weights.items():
+def _stiffness(body: Body, space: fem.FunctionSpace, bounds: Bounds) -> Any:
+    """Return this rank's part of K0 in a space."""
+    weights = [forms.bound_constants() for forms in body.forms]
+    for constants, values in zip(weights, bounds, strict=True):
+        for name, constant in constants.items():
             constant.value = np.array(values[name])
-        parts.append((forms, forms.reference(u, v, weights)))
-    matrices = [fem.assemble_matrix(fem.form(k)) for k in over_body(parts)]
-    return [m.to_scipy().tocsr() for m in matrices]
+    return local_reference(body, space, weights)
 
 
-def _frequencies(space: fem.FunctionSpace, matrices: Sequence[Any], lumped: Array) -> Array:
+def _frequencies(space: fem.FunctionSpace, matrix: Any, lumped: Array) -> Array:
     """Return the square root of the largest eigenvalue of each ``K_e x = w^2 M_e x``."""
     bs = space.dofmap.bs
     blocks = space.dofmap.list[:, :, None] * bs + np.arange(bs)
@@ -130,7 +125,7 @@ def _frequencies(space: fem.FunctionSpace, matrices: Sequence[Any], lumped: Arra
     out = np.zeros(len(dofs))
     for start in range(0, len(dofs), _CHUNK):
         rows = dofs[start : start + _CHUNK]
-        k = sum(_block_diagonal(m, rows) for m in matrices)
+        k = _block_diagonal(matrix, rows)
         scale = 1.0 / np.sqrt(lumped[rows])
         whitened = scale[:, :, None] * k * scale[:, None, :]
         out[start : start + _CHUNK] = np.sqrt(np.linalg.eigvalsh(whitened)[:, -1])

@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipmat.fem.body import Array, Body
-from lipmat.fem.forms import JIT
 from lipmat.fem.outcome import Outcome
 from lipmat.fem.step import Rungs, StepControl
 
 # isort: split
-import basix
 from dolfinx import fem
 
 CALM_CHECKS = 10
@@ -78,19 +76,8 @@ class Guard:
 
     def __init__(self, body: Body, displacement: fem.Function, control: StepControl) -> None:
         self.body, self.control = body, control
-        cell = str(body.mesh.topology.cell_name())
-        parts = [pair for f in body.forms for pair in zip(f.law.parts, f.degrees, strict=True)]
-        volumetric = {d for p, d in parts if p.measure in VOLUMETRIC}
-        kind = getattr(basix.CellType, cell)
-        rules = {d: basix.make_quadrature(kind, d)[0] for d in sorted({d for _, d in parts})}
-        points = np.vstack(list(rules.values()))
-        self._points = len(points)
-        self._volumetric = np.repeat(
-            [d in (volumetric or rules) for d in rules], [len(x) for x in rules.values()]
-        )
-        self._states = [
-            fem.Expression(f.state(displacement), points, jit_options=JIT) for f in body.forms
-        ]
+        self._displacement = displacement
+        self._states = body.states(displacement)
         self.latest: list[State | None] = [None] * len(body.materials)
         self._calm = [0] * len(body.materials)
         self._time = 0.0
@@ -104,15 +91,9 @@ class Guard:
 
     def _state(self, number: int) -> State:
         cells = self.body.cells[number]
-        values = self._states[number].eval(self.body.mesh, cells)
-        values = values.reshape(len(cells), self._points, 3)
-        most, least = values[:, :, 0].max(axis=1), values[:, :, 1].min(axis=1)
-        volume = values[:, self._volumetric, 2]  # where the volumetric part is integrated
-        low, high = volume.min(axis=1), volume.max(axis=1)
-        inverted = values[:, :, 2].min(axis=1)
-        low = np.where(inverted > 0, low, inverted)
+        most, least, inside, low, high = self._states[number].evaluate().T
         self.stretch[cells] = most
-        return self._gathered(cells, most, least, low, high)
+        return self._gathered(cells, most, least, np.where(inside > 0, low, inside), high)
 
     def _gathered(
         self, cells: NDArray[np.int32], most: Array, least: Array, low: Array, high: Array
@@ -123,7 +104,8 @@ class Guard:
             signed = [sign * x for sign, x in zip(signs, (least, most, low, high), strict=True)]
             local = [(float(x.min()), int(number[cells[np.argmin(x)]])) for x in signed]
         ranks = self.body.comm.allgather(local)
-        bad = any(np.isnan(value) for extremes in ranks for value, _ in extremes)
+        u = self._displacement.x.array
+        bad = self.body.comm.allreduce(int(not np.isfinite(u).all())) > 0
         extremes = [min(found) for found in zip(*ranks, strict=True)]
         a, b, c, d = (np.nan if bad else s * v for s, (v, _) in zip(signs, extremes, strict=True))
         return State(a, b, c, d, tuple(cell for _, cell in extremes))

@@ -9,11 +9,14 @@ loop that gathers what the cells need, once for all of them, and adds up what th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import ufl
+from numpy.typing import NDArray
 
 # isort: split
 import ffcx.codegeneration.lnodes as lnodes
@@ -21,10 +24,13 @@ import ffcx.options
 from ffcx.analysis import analyze_ufl_objects
 from ffcx.codegeneration.backend import FFCXBackend
 from ffcx.codegeneration.C.formatter import Formatter
+from ffcx.codegeneration.expression_generator import ExpressionGenerator
 from ffcx.codegeneration.integral_generator import IntegralGenerator
 from ffcx.ir.representation import compute_ir
 
 LANES = 8
+GENERATOR = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+"""Of this file: code that another version of it generated is not taken from the cache."""
 ARGUMENTS = (
     "double *const *out, int64_t count, const int32_t *cells, const double *const *fields, "
     "const int32_t *const *dofs, const double *constants"
@@ -55,7 +61,8 @@ static inline void gather(lanes *restrict to, const double *restrict from,
         to[block * j + i][l] = p[i];
     }
 }
-
+"""
+_ADD = """
 static inline void add(double *restrict to, const lanes *restrict from,
                        const int32_t *restrict dofs, const int64_t *restrict cell,
                        const int used, const int nodes, const int block)
@@ -68,12 +75,19 @@ static inline void add(double *restrict to, const lanes *restrict from,
         p[i] += from[block * j + i][l];
     }
 }
-
+"""
+_ADD_NUMBER = """
 static inline void add_number(double *restrict to, const lanes *restrict from, const int used)
 {
   for (int l = 0; l < used; ++l)
     to[0] += from[0][l];
 }
+"""
+_KERNEL = """
+static inline void {name}(lanes *restrict A, const lanes *restrict w,
+                          const double *restrict c, const lanes *restrict coordinate_dofs)
+{{
+{body}}}
 """
 
 
@@ -91,88 +105,169 @@ class Layout:
 
 
 @dataclass(frozen=True)
+class Moments:
+    """A coefficient that is computed cell by cell: the integrals over the cell of a linear form.
+
+    Attributes:
+        form: The linear form; its only coefficient is the field that it takes.
+        source: Number of that field.
+    """
+
+    form: ufl.Form
+    source: int
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """An expression at points of which each cell gives the extremes.
+
+    Attributes:
+        expression: UFL expression with several components.
+        points: In the reference cell, shape (p, 3).
+        kept: Component and ``fmax`` or ``fmin`` over the points, for each number that is kept.
+    """
+
+    expression: Any
+    points: NDArray[np.float64]
+    kept: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
 class Program:
     """What the code is generated from.
 
     Attributes:
-        form: UFL form over cells, linear or a functional; its subdomains number the terms, each of
-            one quadrature degree.
+        integrand: A UFL form over cells, linear or a functional, whose subdomains number its terms,
+            all of one quadrature degree; or extremes.
         outputs: Number of the output of each term.
-        fields: Layouts of the coordinates and of the form's coefficients.
-        test: Layout of the test function; None for a functional.
+        fields: Layouts of what is gathered: the coordinates, then functions.
+        coefficients: For each coefficient of the integrand, in its order, the number of the field
+            it is, or its moments.
+        test: Layout of the test function; None without one.
     """
 
-    form: ufl.Form
+    integrand: ufl.Form | Extremes
     outputs: tuple[int, ...]
     fields: tuple[Layout, ...]
+    coefficients: tuple[int | Moments, ...]
     test: Layout | None
 
 
 def generate(program: Program) -> str:
-    """Return C code of ``void assemble(ARGUMENTS)``, which adds the form's terms to the outputs.
+    """Return C code of ``void assemble(ARGUMENTS)``, which adds to the outputs.
 
-    ``fields`` and ``dofs`` are those of the coordinates, of the coefficients, and at last the dofs
-    of the test function.
+    ``fields`` and ``dofs`` are those of the program's fields; after them in ``dofs`` come those of
+    the test function. Extremes are set, not added, in an array of shape (cells, kept).
     """
-    options = ffcx.options.get_options({})
-    analysis = analyze_ufl_objects([program.form], options["scalar_type"])
-    ir = compute_ir(analysis, {}, "lipmat", options, False)
-    (form,) = ir.forms
-    assert form.original_coefficient_positions == list(range(len(program.fields) - 1))
-    numbers = dict(zip(form.integral_names["cell"], form.subdomain_ids["cell"], strict=True))
     formatter = LanesFormatter()
-    kernels = [
-        (numbers[integral.expression.name], _kernel(integral, options, formatter))
-        for integral in ir.integrals
-    ]
-    functions = "".join(_function(name) for name in sorted(formatter.functions))
-    bodies = "".join(_KERNEL.format(number=k, body=body) for k, body in kernels)
-    return _HEAD + functions + bodies + _GATHER + _loop(program, sorted(k for k, _ in kernels))
+    kernels = _kernels(program, formatter)
+    functions = "".join(_function(name) for name in sorted({*formatter.functions, "fmin", "fmax"}))
+    bodies = "".join(_KERNEL.format(name=name, body=body) for name, body in kernels.items())
+    return "".join((_HEAD, functions, bodies, _GATHER, _ADD, _ADD_NUMBER, _loop(program)))
 
 
-_KERNEL = """
-static inline void kernel_{number}(lanes *restrict A, const lanes *restrict w,
-                            const double *restrict c, const lanes *restrict coordinate_dofs)
-{{
-{body}}}
-"""
+def _kernels(program: Program, formatter: LanesFormatter) -> dict[str, str]:
+    """Return the bodies of all kernels by name."""
+    kernels = {}
+    for k, coefficient in enumerate(program.coefficients):
+        if isinstance(coefficient, Moments):
+            ((_, body),) = _of_form(coefficient.form, formatter)
+            kernels[f"moments_{k}"] = body
+    if isinstance(program.integrand, Extremes):
+        found = [(0, _of_expression(program.integrand, formatter))]
+    else:
+        found = _of_form(program.integrand, formatter)
+    return kernels | {f"term_{k}": body for k, body in found}
 
 
-def _kernel(integral: Any, options: Any, formatter: LanesFormatter) -> str:
-    (domain,) = {cell for cell, _ in integral.expression.integrand}
-    backend = FFCXBackend(integral, options)
-    return formatter(IntegralGenerator(integral, backend).generate(domain))
+def _of_form(form: ufl.Form, formatter: LanesFormatter) -> list[tuple[int, str]]:
+    """Return the number and the body of each term of a form."""
+    options = ffcx.options.get_options({})
+    ir = compute_ir(analyze_ufl_objects([form], "float64"), {}, "lipmat", options, False)
+    (found,) = ir.forms
+    assert found.original_coefficient_positions == list(range(len(form.coefficients())))
+    bodies = {}
+    for integral in ir.integrals:
+        (cell,) = {cell for cell, _ in integral.expression.integrand}
+        tree = IntegralGenerator(integral, FFCXBackend(integral, options)).generate(cell)
+        bodies[integral.expression.name] = formatter(tree)
+    pairs = zip(found.subdomain_ids["cell"], found.integral_names["cell"], strict=True)
+    return [(max(0, number), bodies[name]) for number, name in pairs]
 
 
-def _loop(program: Program, terms: Sequence[int]) -> str:
-    """Return the function that gathers, calls the kernels of the terms and adds."""
-    coordinates, *coefficients = program.fields
-    size = sum(f.size for f in coefficients)
-    gathered, offset = [("X", 0, coordinates)], 0
-    for field in coefficients:
-        gathered.append(("w", offset, field))
-        offset += field.size
-    outputs = sorted(set(program.outputs))
-    entries = 1 if program.test is None else program.test.size
+def _of_expression(extremes: Extremes, formatter: LanesFormatter) -> str:
+    options = ffcx.options.get_options({})
+    pair = (extremes.expression, extremes.points)
+    ir = compute_ir(analyze_ufl_objects([pair], "float64"), {}, "lipmat", options, False)
+    (found,) = ir.expressions
+    return formatter(ExpressionGenerator(found, FFCXBackend(found, options)).generate())
+
+
+def _loop(program: Program) -> str:
+    """Return the function that gathers, calls the kernels and adds."""
+    coordinates = program.fields[0]
+    size, lines = _placed(program)
     lines = [
-        *(f"lanes A{o}[{entries}] = {{{{0}}}};" for o in outputs),
-        f"lanes X[{coordinates.size}], w[{max(size, 1)}];",
+        f"lanes X[{coordinates.size}], w[{max(size, 1)}] = {{{{0}}}};",
         "int64_t cell[LANES];",
         "for (int l = 0; l < LANES; ++l)",
         "  cell[l] = cells[first + l < count ? first + l : count - 1];",
-        *(
-            f"gather({to} + {at}, fields[{k}], dofs[{k}], cell, {f.nodes}, {f.block});"
-            for k, (to, at, f) in enumerate(gathered)
-        ),
-        *(f"kernel_{k}(A{program.outputs[k]}, w, constants, X);" for k in terms),
         "const int used = count - first < LANES ? count - first : LANES;",
-        *(_addition(o, program) for o in outputs),
+        f"gather(X, fields[0], dofs[0], cell, {coordinates.nodes}, {coordinates.block});",
+        *lines,
     ]
+    if isinstance(program.integrand, Extremes):
+        lines += _extremes(program.integrand)
+    else:
+        lines += _terms(program)
     body = "\n    ".join(lines)
     return (
         f"\nvoid assemble({ARGUMENTS})\n{{\n"
         f"  for (int64_t first = 0; first < count; first += LANES)\n  {{\n    {body}\n  }}\n}}\n"
     )
+
+
+def _placed(program: Program) -> tuple[int, list[str]]:
+    """Return how many numbers a cell's coefficients are, and the lines that fill them.
+
+    The coefficients of the integrand come first, in its order; then fields that only moments need.
+    """
+    offset, place, gathered, computed = (
+        0,
+        dict[int, int](),
+        list[str](),
+        list[tuple[int, int, int]](),
+    )
+    sources = [c.source for c in program.coefficients if isinstance(c, Moments)]
+    only = [k for k in dict.fromkeys(sources) if k not in program.coefficients]
+    for number, coefficient in enumerate((*program.coefficients, *only)):
+        if isinstance(coefficient, Moments):
+            computed.append((number, offset, coefficient.source))
+            offset += program.fields[coefficient.source].block * 3 + 1
+            continue
+        field = program.fields[coefficient]
+        place[coefficient] = offset
+        gathered.append(
+            f"gather(w + {offset}, fields[{coefficient}], dofs[{coefficient}], cell, "
+            f"{field.nodes}, {field.block});"
+        )
+        offset += field.size
+    moments = [
+        f"moments_{number}(w + {at}, w + {place[source]}, constants, X);"
+        for number, at, source in computed
+    ]
+    return offset, gathered + moments
+
+
+def _terms(program: Program) -> list[str]:
+    """Return the lines that call the kernels of a form and add what they give."""
+    outputs = sorted(set(program.outputs))
+    entries = 1 if program.test is None else program.test.size
+    return [
+        *(f"lanes A{o}[{entries}] = {{{{0}}}};" for o in outputs),
+        *(f"term_{k}(A{o}, w, constants, X);" for k, o in enumerate(program.outputs)),
+        *(_addition(o, program) for o in outputs),
+    ]
 
 
 def _addition(output: int, program: Program) -> str:
@@ -181,6 +276,22 @@ def _addition(output: int, program: Program) -> str:
         return f"add_number(out[{output}], A{output}, used);"
     place = f"dofs[{len(program.fields)}], cell, used, {test.nodes}, {test.block}"
     return f"add(out[{output}], A{output}, {place});"
+
+
+def _extremes(extremes: Extremes) -> list[str]:
+    """Return the lines that evaluate an expression and keep its extremes over the points."""
+    points, kept = len(extremes.points), extremes.kept
+    size = extremes.expression.ufl_shape[0]
+    lines = [f"lanes A[{points * size}] = {{{{0}}}};", "term_0(A, w, constants, X);"]
+    for k, (component, function) in enumerate(kept):
+        lines += [
+            f"lanes best_{k} = A[{component}];",
+            f"for (int p = 1; p < {points}; ++p)",
+            f"  best_{k} = lanes_{function}(best_{k}, A[{size} * p + {component}]);",
+            "for (int l = 0; l < used; ++l)",
+            f"  out[0][{len(kept)} * (first + l) + {k}] = best_{k}[l];",
+        ]
+    return lines
 
 
 def _function(name: str) -> str:

@@ -52,6 +52,7 @@ class LyapunovCheck:
         self._body, self._integrator, self._level = body, integrator, step.level
         self._beta = step.viscosity
         self._stored = body.stored_energy(integrator.displacement)
+        self._hourglass = body.hourglass_energy(integrator.displacement)
         walls = step.control.walls
         contact = np.sum([w.nodal_stiffness for w in walls], axis=0) if walls else None
         self._operator = ReferenceOperator(body, contact)
@@ -95,6 +96,8 @@ class LyapunovCheck:
         account = integrator.energies(step)
         u = integrator.displacement.x.array[: self._body.owned]
         potential = self._stored() + account.contact
+        if self._hourglass is not None:
+            potential += self._hourglass()
         work = self._sum(float(load @ u))
         motion = self._motion_energy(step)
         size = abs(potential) + abs(work) + account.kinetic

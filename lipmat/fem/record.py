@@ -31,6 +31,7 @@ COLUMNS = (
     "step [s]",
     "kinetic_energy [J]",
     "stored_energy [J]",
+    "hourglass_energy [J]",
     "viscous_dissipation [J]",
     "contact_energy [J]",
     "external_work [J]",

@@ -196,9 +196,10 @@ class StepControl:
         ]
 
     def _frequency(self, bounds: Bounds) -> HighestFrequency:
-        """Return the highest frequency; without walls proportional bounds share one problem."""
-        weights = self._weights_by_quadrature(bounds)
-        scale = 1.0 if self.walls else max(weights)
+        """Return the highest frequency; proportional bounds share one problem if K0 is theirs."""
+        weights = self._weights_by_operator(bounds)
+        fixed = self.walls or any(f.hourglass for f in self.body.forms)
+        scale = 1.0 if fixed else max(weights)
         key = tuple(float(f"{w / scale:.12e}") for w in weights)
         if key not in self._known:
             self._known[key] = (scale, highest_frequency(self._operator, bounds, self.seed))
@@ -207,15 +208,16 @@ class StepControl:
         ratio = sqrt(scale / known_scale) * (1.0 + rounding)
         return replace(found, omega=found.omega * ratio, lower=found.lower * ratio)
 
-    def _weights_by_quadrature(self, bounds: Bounds) -> list[float]:
-        """Sum the bounds of parts that share operator and quadrature, material by material."""
+    def _weights_by_operator(self, bounds: Bounds) -> list[float]:
+        """Sum the bounds of parts that share an operator, material by material."""
         weights: list[float] = []
         for forms, values in zip(self.body.forms, bounds, strict=True):
-            sums: dict[tuple[str, int], np.ndarray] = {}
-            for part, degree in zip(forms.law.parts, forms.degrees, strict=True):
+            sums: dict[tuple[str, bool], np.ndarray] = {}
+            for part in forms.law.parts:
+                meaned = forms.meaned[part.name]
                 kind = "gradient" if is_gradient_bound(part) else part.measure
                 bound = np.ravel(values[part.name])
-                sums[kind, degree] = sums.get((kind, degree), np.zeros(1)) + bound
+                sums[kind, meaned] = sums.get((kind, meaned), np.zeros(1)) + bound
             weights += [float(w) for total in sums.values() for w in total]
         return weights
 

@@ -41,7 +41,7 @@ class Part:
             ``strain`` (6 Mandel components of the small strain, in material axes),
             ``principal_strains`` (its 3 principal values), ``dilatation`` (its trace); with
             ``log_`` the same of the logarithmic strain ln U.
-        reduced: Integrated with one point on hexahedra, against volumetric locking.
+        reduced: Takes the mean of a hexahedron, against volumetric locking.
     """
 
     name: str

@@ -4,7 +4,7 @@ r"""The default finite-strain law: isotropic, polyconvex, with bounded-slope spl
 
 with f and g convex and non-decreasing, so that W is polyconvex (Ball, Arch. Ration. Mech. Anal. 63
 (1977) 337) and free of stress at rest for every choice of weights. The last term is a part of its
-own because hexahedra integrate it with one point.
+own because hexahedra take its mean over the cell.
 """
 
 from __future__ import annotations

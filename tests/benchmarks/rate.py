@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lipmat.fem.body import Body, Material
-from lipmat.fem.forms import FULL_DEGREE, JIT
+from lipmat.fem.forms import DEGREE, JIT
 from lipmat.fem.grid import box
 from lipmat.fem.mpi import MPI
 from tests.fem.laws import polyconvex
@@ -36,7 +36,7 @@ class Case:
     def __init__(self, cell: str) -> None:
         grid = box((1.0, 1.0, 1.0), (COUNT,) * 3, cell, MPI.COMM_SELF)
         self.body = Body(grid, [Material(polyconvex(knots=24), 1000.0)], "full")
-        self.degree = FULL_DEGREE[cell]
+        self.degree = DEGREE[cell]
         self.u = fem.Function(self.body.space)
         self.u.interpolate(
             lambda x: np.array(

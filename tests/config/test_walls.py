@@ -142,7 +142,7 @@ def test_as_resolved_it_reads_back_equal(folder: Path) -> None:
         ('"-y"', '"-w"', "unknown name 'w'"),
         ('"-y"', "inf", "expected finite numbers"),
         ('axes = [["-y", "x", 0], [0, 0, 1]]', "axes = {}", "exactly one of rows, field"),
-        ('"full"', '"reduced"', "formulation: found 'reduced', expected 'selective' or 'full'"),
+        ('"full"', '"one"', "formulation: found 'one', expected 'selective', 'full' or 'reduced'"),
     ],
 )
 def test_bad_cases_are_one_line(folder: Path, old: str, new: str, message: str) -> None:

@@ -28,10 +28,12 @@ def distorted(grid: Grid, share: float = 0.15, seed: int = 0) -> Grid:
     return grid
 
 
-def small_box(law: Law, cell: str, cells: int = 3, distort: bool = False) -> Body:
+def small_box(
+    law: Law, cell: str, cells: int = 3, distort: bool = False, formulation: str = "selective"
+) -> Body:
     """Return a unit cube of rubber's density."""
     grid = box((1, 1, 1), (cells,) * 3, cell, MPI.COMM_SELF)
-    return Body(distorted(grid) if distort else grid, [Material(law, 930.0)])
+    return Body(distorted(grid) if distort else grid, [Material(law, 930.0)], formulation)
 
 
 def ball(law: Law, folder: Path, size: float, slivers: bool = False) -> Body:

@@ -8,6 +8,7 @@ import pytest
 
 from lipmat.errors import InputError
 from lipmat.fem.body import Body, Material
+from lipmat.fem.forms import FORMULATIONS
 from lipmat.fem.grid import Grid, box
 from lipmat.fem.mpi import MPI
 from lipmat.materials.law import Law
@@ -57,11 +58,16 @@ def test_mass_of_two_regions() -> None:
 
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("name", LAWS)
-def test_force_is_the_gradient_of_the_energy(name: str, cell: str) -> None:
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+def test_force_is_the_gradient_of_the_energy(name: str, cell: str, formulation: str) -> None:
     """Along random directions, by a fourth-order difference, on a distorted and deformed mesh."""
-    body = small_box(law(name), cell, distort=True)
+    body = small_box(law(name), cell, distort=True, formulation=formulation)
     force = Force(body)
-    energy = body.stored_energy(force.u)
+    stored, hourglass = body.stored_energy(force.u), body.hourglass_energy(force.u)
+    assert (hourglass is not None) == (formulation == "reduced" and cell == "hexahedron")
+
+    def energy() -> float:
+        return stored() + (0.0 if hourglass is None else hourglass())
 
     def along(u: np.ndarray, direction: np.ndarray, distance: float) -> float:
         force.u.x.array[:] = u + distance * direction
@@ -96,8 +102,9 @@ def alone(whole: Law) -> list[Any]:
     return laws
 
 
-def test_no_force_at_rest_nor_from_a_rotation() -> None:
-    body = small_box(rubber(), "hexahedron", distort=True)
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+def test_no_force_at_rest_nor_from_a_rotation(formulation: str) -> None:
+    body = small_box(rubber(), "hexahedron", distort=True, formulation=formulation)
     x = body.space.tabulate_dof_coordinates()
     turn = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
     scale = rubber().rest_moduli()[0] / 9  # bulk modulus times the face of a cell [N]
@@ -154,3 +161,18 @@ def test_unknown_region() -> None:
 def test_bad_density(density: float) -> None:
     with pytest.raises(InputError, match=rf"density: found {density} kg/m\^3, expected a positive"):
         Body.box((1, 1, 1), (1, 1, 1), "hexahedron", rubber(), density)
+
+
+def test_hourglass_energy_is_objective_and_vanishes_for_linear_fields() -> None:
+    body = small_box(rubber(), "hexahedron", distort=True, formulation="reduced")
+    force = Force(body)
+    energy, x = body.hourglass_energy(force.u), body.space.tabulate_dof_coordinates()
+    assert energy is not None
+    turn = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
+    moved = x + random_displacement(body, 0.02).reshape(-1, 3)
+    force.u.x.array[:] = (moved - x).ravel()
+    before = energy()
+    force.u.x.array[:] = (moved @ turn.T - x).ravel()
+    assert energy() == pytest.approx(before, rel=1e-12)
+    force.u.x.array[:] = (x @ np.array([[1.2, 0.1, 0], [0, 0.9, 0.3], [0, 0, 1.1]]) - x).ravel()
+    assert 0 <= energy() <= 1e-20 * before

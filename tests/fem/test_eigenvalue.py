@@ -10,6 +10,7 @@ from lipmat.errors import InputError
 from lipmat.fem import eigenvalue
 from lipmat.fem.body import Body, Material
 from lipmat.fem.eigenvalue import ReferenceOperator, highest_frequency, randomised_margin
+from lipmat.fem.forms import FORMULATIONS
 from lipmat.fem.grid import box
 from lipmat.fem.guard import Guard
 from lipmat.fem.mpi import MPI
@@ -74,10 +75,11 @@ def random_state(body: Body, largest: float, rng: np.random.Generator) -> np.nda
     return moved.ravel()
 
 
+@pytest.mark.parametrize("formulation", FORMULATIONS)
 @pytest.mark.parametrize("name", ["rubber", "linear"])
-def test_the_operator_and_its_matrix_agree_with_the_inertia(name: str) -> None:
+def test_the_operator_and_its_matrix_agree_with_the_inertia(name: str, formulation: str) -> None:
     """Just above the eigenvalue the inertia proves, just below it refutes."""
-    body = small_box(law(name), "hexahedron", cells=5, distort=True)
+    body = small_box(law(name), "hexahedron", 5, distort=True, formulation=formulation)
     operator = ReferenceOperator(body)
     operator.set_bounds(bounds_of(body))
     size = operator.owned

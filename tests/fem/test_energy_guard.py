@@ -12,7 +12,7 @@ from lipmat.fem.outcome import Ending, Outcome
 
 
 def account(error: float, kinetic: float = 1.0) -> Energies:
-    return Energies(kinetic, 1.0, 0.0, 0.0, 0.0, error)
+    return Energies(kinetic, 1.0, 0.0, 0.0, 0.0, 0.0, error)
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,23 @@ def test_what_is_not_finite(kinetic: float) -> None:
 def test_bad_limits(warning: float, limits: tuple[float, float], message: str) -> None:
     with pytest.raises(InputError, match=message):
         EnergyGuard(warning, limits)
+
+
+def hourglass(energy: float, stored: float) -> Energies:
+    return Energies(1.0, stored, energy, 0.0, 0.0, 0.0, 0.0)
+
+
+def test_energy_in_hourglass_modes_warns_and_ends_the_run() -> None:
+    """Over the largest stored energy so far: a body that springs back is not blamed."""
+    guard = EnergyGuard()
+    assert guard.judge(hourglass(0.09, 1.0), 0.1) is None
+    assert guard.judge(hourglass(0.09, 0.01), 0.2) is None
+    assert guard.warnings == []
+    assert guard.judge(hourglass(0.3, 0.5), 0.3) is None
+    (warning,) = guard.warnings
+    assert warning.startswith("hourglass energy: 30.0% of the largest stored energy at 0.3 s")
+    ending = guard.judge(hourglass(0.51, 0.5), 0.4)
+    assert ending is not None
+    assert ending.outcome is Outcome.ENERGY_ERROR
+    assert "51.0% of the largest stored energy at 0.4 s, limit 50%" in ending.message
+    assert "refine the mesh, or take the formulation 'selective'" in ending.advice

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import eigsh
 
 from lipmat.fem.body import Body
-from lipmat.fem.forms import over_body
 from lipmat.fem.integrator import CentralDifference
 from lipmat.fem.loads import Load
+from lipmat.fem.matrix import local_reference
 from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
 from lipmat.fem.step import Step
+from tests.fem.tangents import tangent
 
 # isort: split
-import ufl
 from dolfinx import fem
 
 Array = NDArray[np.float64]
@@ -59,10 +59,7 @@ def vectors(motion: CentralDifference) -> Array:
 
 def stiffness(body: Body) -> sp.csr_matrix:
     """Return the tangent at rest of the forms that a run integrates [N/m]."""
-    u, v = fem.Function(body.space), ufl.TestFunction(body.space)
-    forms = over_body((f, f.internal_force(u, v)) for f in body.forms)
-    tangents = [fem.form(ufl.derivative(form, u)) for form in forms]
-    k = sum(fem.assemble_matrix(tangent).to_scipy() for tangent in tangents)
+    k = tangent(body, fem.Function(body.space))
     return sp.csr_matrix(0.5 * (k + k.T))
 
 
@@ -89,12 +86,10 @@ def lowest_modes(
 
 def reference_matrix(body: Body) -> Array:
     """Return the bounding operator K0 of laws whose bound holds everywhere, dense [N/m]."""
-    u, v = ufl.TrialFunction(body.space), ufl.TestFunction(body.space)
-    parts = []
+    weights = []
     for material, forms in zip(body.materials, body.forms, strict=True):
         bounds = forms.bound_constants()
         for name, value in material.law.bound().rungs[-1].tangent.items():
             bounds[name].value = np.array(value)
-        parts.append((forms, forms.reference(u, v, bounds)))
-    matrices = [fem.assemble_matrix(fem.form(form)) for form in over_body(parts)]
-    return np.array(sum(matrix.to_dense() for matrix in matrices))
+        weights.append(bounds)
+    return np.array(local_reference(body, body.space, weights).todense())
