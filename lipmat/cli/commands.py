@@ -213,7 +213,13 @@ def check(
 
 
 @app.command
-def run(case: Path, *, output: Output = None, json: Json = False) -> int:
+def run(
+    case: Path,
+    *,
+    output: Output = None,
+    profile: Annotated[bool, Parameter(negative="")] = False,
+    json: Json = False,
+) -> int:
     """Run a simulation; its records and pictures are left in a folder.
 
     Example:  lipmat run simulations/rubber-column/case.toml -o column
@@ -226,6 +232,8 @@ def run(case: Path, *, output: Output = None, json: Json = False) -> int:
         Case file (TOML).
     output
         Folder for the records; default: the case's folder with -run behind its name.
+    profile
+        Print where the time went.
     """
     from lipmat.cli.simulate import run_case
     from lipmat.cli.terminal import Terminal
@@ -237,6 +245,8 @@ def run(case: Path, *, output: Output = None, json: Json = False) -> int:
     with terminal.run(content.title or case.name) as progress:
         record = run_case(content, folder, progress)
     _print_json(record.summary) if json else terminal.record(record)
+    if profile and not json:
+        terminal.profile(record)
     return _exit_code(record)
 
 

@@ -181,6 +181,18 @@ class Terminal:
             names = ("summary.json", "history.csv", "fields.vtkhdf")
             self.files([*(record.folder / n for n in names), *record.pictures])
 
+    def profile(self, record: Record) -> None:
+        """Say where the time of a run went, on this rank."""
+        profile, steps = record.summary["profile"], record.summary["steps"]
+        table = Table(title="where the time went", **STYLE)
+        for name in ("", "share", "seconds", "a step"):
+            table.add_column(name, justify="right" if name else "left")
+        total = max(sum(profile.values()), 1e-300)
+        for name, seconds in sorted(profile.items(), key=lambda x: -x[1]):
+            each = quantity(seconds / max(1, steps), "s")
+            table.add_row(name, f"{seconds / total:.1%}", f"{seconds:.2f}", each)
+        self.console.print(table)
+
     def files(self, files: Sequence[Path]) -> None:
         """Print the files written."""
         for file in files:

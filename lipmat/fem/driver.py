@@ -165,7 +165,8 @@ class Driver:
 
     def run(self, interrupt: Interrupt) -> Ending:
         """Step until the end or until something ends the run earlier."""
-        checked = False
+        checked, watch = False, self.integrator.watch
+        watch.start()
         while True:
             last = self._done == self._count
             due = self.integrator.steps % self.check_every == 0 or last or self._output_due()
@@ -173,11 +174,13 @@ class Driver:
             rows = self.recorder.count
             if due and (ending := self._change_rungs()):
                 return self._settle(ending)
+            watch.lap("guard")
             self.integrator.begin_step(self.step)
             if self.parts.lyapunov is not None and (due or checked):
                 self.parts.lyapunov.check(self.step)
             if due and (ending := self._check_energy(before, rows, interrupt)):
                 return ending
+            watch.lap("restart")
             if last:
                 return Ending(Outcome.COMPLETED, f"reached {self.end:g} s")
             self._done, checked = self._done + 1, due
@@ -212,12 +215,15 @@ class Driver:
         time, last = self.integrator.time, self._done == self._count
         self.energies = self.parts.audit.energies(self.step)
         ending = self.parts.energy_guard.judge(self.energies, time)
+        self.integrator.watch.lap("energies")
         if ending is None:
             self.restarts.keep(before, rows)
             if interrupt.asked() and not last:
                 ending = Ending(Outcome.INTERRUPTED, f"stopped by the user at {time:.6g} s")
+        self.integrator.watch.lap("restart")
         if ending or last or self._output_due():
             self._write()
+            self.integrator.watch.lap("output")
         if self.progress:
             self.progress(self._progress())
         return ending
@@ -280,6 +286,7 @@ class Driver:
             **({} if lyapunov is None else {"lyapunov": lyapunov.summary()}),
             "restart_failures": self.restarts.failures,
             "seconds": seconds,
+            "profile": self.integrator.watch.seconds,
             "cell_steps_per_second": cells * self.integrator.steps / seconds,
             "ranks": self.body.comm.size,
             "versions": versions(),

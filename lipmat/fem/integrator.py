@@ -12,6 +12,7 @@ from lipmat.fem.body import Array, Body
 from lipmat.fem.contact import BoundWall
 from lipmat.fem.loads import ExternalForce, Load, PrescribedMotion
 from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
+from lipmat.fem.stopwatch import Stopwatch
 
 # isort: split
 from dolfinx import fem, la
@@ -36,6 +37,7 @@ class CentralDifference:
         velocity: Initial velocity of the owned components [m/s].
         viscosity: Factor beta [-].
         walls: Rigid walls, bound to the body.
+        watch: Books the time of forces, contact, loads, update and exchange between ranks.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class CentralDifference:
         velocity: Array,
         viscosity: float = 0.0,
         walls: Sequence[BoundWall] = (),
+        watch: Stopwatch | None = None,
     ) -> None:
         self.body, self.owned = body, body.owned
+        self.watch = watch or Stopwatch()
         self.displacement = fem.Function(body.space)
         self.time, self.steps = 0.0, 0
         self.walls, self._viscosity = tuple(walls), viscosity
@@ -88,11 +92,14 @@ class CentralDifference:
     def begin_step(self, step: float) -> None:
         """Compute the velocity half a step ahead; afterwards energies belong to the present."""
         self._resistance.assemble()
+        self.watch.lap("force")
         self._external(self.time, self.outside)
+        self.watch.lap("loads")
         a = self._next
         np.subtract(self.outside, self._resistance.total, out=a)
         if self.walls:
             self._add_contact(a)
+            self.watch.lap("contact")
         a *= self._inverse_mass
         a *= 0.5 * (self._last_step + step)
         a += self.velocity
@@ -103,6 +110,7 @@ class CentralDifference:
             a[dofs] = self._motion.velocity(self.time, step, self._u[dofs])
             self._add_reactions(dofs, step)
         self._add_work(self.time - self._last_step, self.time)
+        self.watch.lap("update")
 
     def _add_contact(self, out: Array) -> None:
         """Add the forces of the walls.
@@ -146,9 +154,11 @@ class CentralDifference:
         np.multiply(self._next, step, out=increment)
         u = self._u
         u += increment
-        self.displacement.x.scatter_forward()
         self._add_work(self.time, time)
+        self.watch.lap("update")
+        self.displacement.x.scatter_forward()
         self._resistance.share_increment()
+        self.watch.lap("exchange")
         self.velocity, self._next = self._next, self.velocity
         self._last_step, self.time = step, time
         self.steps += 1

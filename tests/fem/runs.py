@@ -24,7 +24,7 @@ from tests.fem.bodies import small_box
 from tests.fem.laws import law
 
 KINDS = ("rubber", "linear")
-CLOCK = ("seconds", "cell_steps_per_second")
+CLOCK = ("seconds", "profile", "cell_steps_per_second")
 FLOOR = Wall("z-min", Plane((0.0, 0.0, -0.06), (0.0, 0.0, 1.0)))
 
 
