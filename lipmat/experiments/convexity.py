@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from lipmat.errors import InputError
 from lipmat.experiments.strain_tests import Pairs
@@ -127,6 +126,8 @@ def _chosen(strain: Array, seed: int) -> tuple[Index, Index]:
     i, j = subset[first], subset[second]
     if n <= ALL_PAIRS:
         return i, j
+    from scipy.spatial import cKDTree  # takes half a second, for large data only
+
     near = cKDTree(strain).query(strain, NEIGHBOURS + 1)[1][:, 1:]
     rows = np.arange(n)
     i = np.concatenate([i, rows[1:], np.repeat(rows, NEIGHBOURS)])

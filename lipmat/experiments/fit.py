@@ -188,7 +188,7 @@ def _options(
 def _solve(problem: Problem, progress: Progress | None) -> Tensor:
     """Return the unknowns of least cost; after each step the power iteration follows."""
     unknowns = problem.start()
-    steps = minimise(problem.residual, unknowns, ITERATIONS)
+    steps = minimise(problem.linearised, unknowns, ITERATIONS)
     for n, (unknowns, cost) in enumerate(steps, 1):
         problem.follow(unknowns)
         if progress:

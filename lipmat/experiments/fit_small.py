@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from lipmat.errors import InputError
 from lipmat.experiments.convexity import DataCheck, check_data, refuse
+from lipmat.experiments.curvature_program import Rules
 from lipmat.experiments.dataset import Dataset, Test
+from lipmat.experiments.normal_equations import Samples
 from lipmat.experiments.small_laws import Form, PQForm, PrincipalForm, RidgeForm
 from lipmat.experiments.strain_tests import Kinematics, Pairs, pairs_of
-from lipmat.experiments.training import Progress, Rules, Samples, train
+from lipmat.experiments.training import Progress, train
 from lipmat.experiments.volume import ASSUMED_RATIO, LEARNED, Volume, volume_of
 from lipmat.experiments.whitening import (
     anisotropic_bound,

@@ -14,34 +14,28 @@ Array = NDArray[np.float64]
 
 
 def minimise(
-    residual: Callable[[Tensor], Tensor],
+    linearised: Callable[[Tensor], tuple[Tensor, Tensor]],
     start: Tensor,
     iterations: int,
     tolerance: float = 1e-8,
 ) -> Iterator[tuple[Tensor, float]]:
-    """Minimise ``|residual(x)|^2`` over ``x >= 0``; yield each accepted iterate and its cost.
+    """Minimise ``|r(x)|^2`` over ``x >= 0``; yield each accepted iterate and its cost.
 
-    The residual may change between iterations (warm-started power iteration does). Steps that
+    The residual r may change between iterations (warm-started power iteration does). Steps that
     raise the cost are shortened by Levenberg's damping (Nocedal & Wright 2006, chapter 10).
 
     Args:
-        residual: Maps unknowns (n,) to residuals (m,).
+        linearised: Maps unknowns (n,) to residuals (m,) and their derivative (m, n).
         start: Non-negative unknowns, shape (n,).
         iterations: Steps at most.
         tolerance: Relative decrease at which to stop.
     """
     x, damping = start, 0.0
-
-    def twice(x: Tensor) -> tuple[Tensor, Tensor]:
-        r = residual(x)
-        return r, r
-
-    jacobian = torch.func.jacfwd(twice, has_aux=True)
     for _ in range(iterations):
-        j, r = (t.numpy() for t in jacobian(x))
+        r, j = (t.numpy() for t in linearised(x))
         cost = float(r @ r)
         candidate = _step(x.numpy(), r, j, damping)
-        new = residual(torch.from_numpy(candidate))
+        new, _ = linearised(torch.from_numpy(candidate))
         reached = float(new @ new)
         if not reached <= cost:
             damping = max(10.0 * damping, 1e-6)

@@ -19,7 +19,7 @@ from lipmat.errors import InputError
 from lipmat.experiments.dataset import Test
 
 NEWTON_STEPS = 60
-CONVERGED = 1e-8  # change of a lateral strain; one more step squares what is left
+CONVERGED = 1e-8  # last change of a lateral strain: what is left is its square
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,11 @@ class Measurement:
     stretches: Tensor
     x: NDArray[np.float64]
     x_label: str
+
+    @property
+    def free(self) -> bool:
+        """Whether stretches are to be solved for, because faces are free of traction."""
+        return self.test.lateral == "free" and self.test.mode not in ("simple_shear", "volumetric")
 
 
 def measurement(test: Test) -> Measurement:
@@ -129,23 +134,21 @@ def _prescribed(test: Test, c: dict[str, Tensor]) -> Tensor:
     return torch.stack(rows[test.mode], 1)
 
 
-def predict(m: Measurement, law: Response, frozen: Response | None = None) -> Tensor:
-    """Return what the law predicts for a test, of the shape of ``m.measured`` [Pa].
+def predict(m: Measurement, law: Response) -> Tensor:
+    """Return what the law predicts for a test, of the shape of ``m.measured`` [Pa]."""
+    stretches = m.stretches
+    if m.free:
+        stretches = with_lateral(m.test.mode, stretches, solve_lateral(m.test.mode, stretches, law))
+    return predict_at(m, stretches, law)
 
-    Args:
-        m: The test.
-        law: The law; the prediction may be differentiated in its weights.
-        frozen: The same law with weights that are not differentiated: free faces are solved with
-            it, which is faster. Default: the law itself.
-    """
+
+def predict_at(m: Measurement, stretches: Tensor, law: Response) -> Tensor:
+    """Return what the law predicts for a test at stretches (m, 3) that are all known [Pa]."""
     test = m.test
     if test.mode == "simple_shear":
-        return _shear_stress(m.stretches, law)
+        return _shear_stress(stretches, law)
     if test.mode == "volumetric":
-        return _pressure(m.stretches, law)
-    stretches = m.stretches
-    if test.lateral == "free":
-        stretches = solve_lateral(test.mode, stretches, law, frozen or law)
+        return _pressure(stretches, law)
     incompressible = test.lateral == "incompressible"
     nominal = _incompressible(stretches, law) if incompressible else law.nominal(stretches)
     if test.mode == "biaxial":
@@ -183,34 +186,49 @@ class Nominal(Protocol):
         ...
 
 
-def solve_lateral(mode: str, start: Tensor, law: Nominal, frozen: Nominal) -> Tensor:
-    """Return stretches (n, 3) whose free faces have no traction, with the derivative in weights.
+def with_lateral(mode: str, start: Tensor, strain: Tensor) -> Tensor:
+    """Return stretches (n, 3) whose free faces have moved by a logarithmic strain (n,)."""
+    free = torch.tensor([False, mode == "uniaxial", True])
+    return torch.where(free, torch.exp(strain).unsqueeze(1), start)
 
-    Newton's method in the logarithm of the lateral stretch finds the solution with the frozen law;
-    one more step, with the law itself, carries the implicit derivative.
+
+def solve_lateral(mode: str, start: Tensor, law: Nominal) -> Tensor:
+    """Return the logarithmic strain of the free faces at which they have no traction, shape (n,).
+
+    Found by Newton's method, a state at a time.
 
     Args:
         mode: The loading mode, which says what faces are free.
         start: Stretches to start from (n, 3); the prescribed ones are kept.
         law: The law.
-        frozen: The same law with weights that are not differentiated.
     """
-    free = torch.tensor([False, mode == "uniaxial", True])
 
-    def traction(of: Nominal, strain: Tensor) -> Tensor:
-        return of.nominal(torch.where(free, torch.exp(strain).unsqueeze(1), start))[:, 2]
-
-    def frozen_traction(strain: Tensor) -> tuple[Tensor, Tensor]:
-        one = torch.ones_like(strain)
-        value, rate = torch.func.jvp(lambda e: traction(frozen, e), (strain,), (one,))
-        return value, rate
+    def traction(strain: Tensor) -> Tensor:
+        return law.nominal(with_lateral(mode, start, strain))[:, 2]
 
     strain = torch.log(start[:, 2])
     for _ in range(NEWTON_STEPS):
-        residual, rate = frozen_traction(strain)
-        change = (residual / rate).clamp(-0.2, 0.2)
-        strain = strain - change
+        residual, rate = with_rate(traction, strain)
+        change = residual / rate
+        strain = strain - change.clamp(-0.2, 0.2)
         if float(change.abs().max()) < CONVERGED:
             break
-    strain = strain - traction(law, strain) / frozen_traction(strain)[1]
-    return torch.where(free, torch.exp(strain).unsqueeze(1), start)
+    return strain
+
+
+def with_rate(function: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return values and derivatives of functions of each number of x alone.
+
+    Args:
+        function: Maps x (n,) to the values of k functions put end to end, shape (k n,).
+        x: Shape (n,).
+
+    Returns:
+        Both of shape (k n,).
+    """
+    with torch.enable_grad():
+        moved = x.detach().requires_grad_()
+        value = function(moved)
+        each = value.split(len(x))
+        rates = [torch.autograd.grad(v.sum(), moved, retain_graph=True)[0] for v in each]
+    return value.detach(), torch.cat(rates)

@@ -17,7 +17,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from lipmat.spectral.two_sided import two_sided_curvature, two_sided_slope, zero_column
+from lipmat.spectral.two_sided import (
+    hat_slopes,
+    two_sided_curvature,
+    two_sided_slope,
+    zero_column,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +88,7 @@ class OrbitNetwork:
         return torch.cat([ridges, self.norms.transpose(1, 2) @ self.norms])
 
     def _ridge_features(self, x: Tensor) -> Tensor:
-        slopes = _hat_slopes(self.arguments(x), self.knots)
+        slopes = hat_slopes(self.arguments(x), self.knots, zero_column(self.knots))
         out = torch.einsum("bgnk,gni->bink", slopes, self.copies())
         return out.flatten(2)
 
@@ -91,17 +96,5 @@ class OrbitNetwork:
         length = self.lengths(x)
         pull = torch.einsum("mji,mjk,bk->bmi", self.norms, self.norms, x)
         unit = pull / torch.where(length > 0, length, 1.0).unsqueeze(-1)
-        slopes = _hat_slopes(length, self.norm_knots)
+        slopes = hat_slopes(length, self.norm_knots, 0)
         return torch.einsum("bmk,bmi->bimk", slopes, unit).flatten(2)
-
-
-def _hat_slopes(z: Tensor, knots: Tensor) -> Tensor:
-    """Return the slopes of all hats of the units at arguments (..., n), shape (..., n, k)."""
-    zero = zero_column(knots)
-
-    def slope(one: Tensor) -> Tensor:
-        return two_sided_slope(z, knots, one.expand_as(knots), zero)
-
-    hats = torch.eye(knots.shape[1], dtype=knots.dtype)
-    out: Tensor = torch.func.vmap(slope, out_dims=-1)(hats)
-    return out

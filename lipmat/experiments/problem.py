@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from lipmat.errors import InputError
-from lipmat.experiments.modes import Measurement, Response, predict
+from lipmat.experiments.linear_model import LinearModel, linear_model, linearised_model
+from lipmat.experiments.modes import Measurement, Response
 from lipmat.experiments.stiffness import domain_paths, incompressible_tangent, path_end
 from lipmat.materials.domain import StretchDomain
 from lipmat.materials.polyconvex import PolyconvexStretch
-from lipmat.materials.stretches import forces_and_hessian, principal_forces
+from lipmat.materials.stretches import principal_forces
 from lipmat.spectral.power_iteration import PowerIteration
 
 STIFFNESS = 1e-4  # weight of the relative tangent; one value for all data
@@ -65,9 +66,13 @@ class Problem:
         self.stretch_knots = _knots(self.domain.stretch_max)
         self.area_knots = _knots(path_end("equibiaxial", invariant) ** 2)
         self.reach = path_end("uniaxial", invariant) - 1.0
+        self._weights = len(self.stretch_knots) + len(self.area_knots) + 2
         self.given_bulk = bulk_modulus
         self.fits_bulk = bulk_modulus is None and any(_tells_bulk(m) for m in measurements)
         self._energy = _Energy(self._with_bulk(self.start(), self.scale))
+        self._tangents = self._path_tangents()
+        self._fixed = [linear_model(m, self._units) for m in measurements if not m.free]
+        self._free = [m for m in measurements if m.free]
         generator = torch.Generator().manual_seed(seed)
         self._power = PowerIteration(len(self.paths), 3, POWER_STEPS, generator)
         self.follow(self.start())
@@ -81,8 +86,7 @@ class Problem:
 
     def start(self) -> Tensor:
         """Return the unknowns to start from."""
-        weights = len(self.stretch_knots) + len(self.area_knots) + 2
-        start = torch.full((weights,), 0.1, dtype=torch.float64)
+        start = torch.full((self._weights,), 0.1, dtype=torch.float64)
         return torch.cat([start, start.new_tensor([10.0])]) if self.fits_bulk else start
 
     def law(self, x: Tensor) -> PolyconvexStretch:
@@ -96,41 +100,85 @@ class Problem:
 
     def follow(self, x: Tensor) -> None:
         """Let the power iteration follow the direction of the largest tangent."""
-        self._power.update(self._tangent(x)[0])
+        self._power.update(torch.einsum("unij,u->nij", self._tangents[0], x[: self._weights]))
 
-    def residual(self, x: Tensor) -> Tensor:
-        """Return stress errors, tangents and roughness, all relative, shape (m,)."""
-        errors = [self._stress_error(m, x) for m in self.measurements]
-        return torch.cat([*errors, self._stiffness(x), *self._roughness(x)])
+    def linearised(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return stress errors, tangents and roughness, all relative (m,), and derivative (m, u).
 
-    def _stress_error(self, m: Measurement, x: Tensor) -> Tensor:
+        All are linear in the unknowns but where tests have free faces.
+        """
+        free = [linearised_model(m, self._units, self._response(x), x) for m in self._free]
+        parts = [self._stress_error(model, x) for model in (*self._fixed, *free)]
+        parts += [(rows @ x, rows) for rows in (self._stiffness(), self._roughness())]
+        errors, derivatives = zip(*parts, strict=True)
+        return torch.cat(errors), torch.cat(derivatives)
+
+    def _stress_error(self, model: LinearModel, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return a test's errors; every test has the same weight, whatever its size."""
-        model = predict(m, self._response(x), self._response(x.detach()))
-        measured = m.measured / self.scale
-        size = float((measured**2).mean().sqrt())
-        return (model - measured) / (size * np.sqrt(len(measured) * len(self.measurements)))
+        measured = model.measured / self.scale
+        size = float((measured**2).mean().sqrt()) * np.sqrt(len(measured) * len(self.measurements))
+        return (model.at(x) - measured) / size, model.columns / size
 
-    def _stiffness(self, x: Tensor) -> Tensor:
-        hessian, pairs = self._tangent(x)
-        tangents = torch.cat([self._power.estimate(hessian), pairs.flatten()])
-        return STIFFNESS * self.reach * tangents / np.sqrt(len(self.paths))
+    def _stiffness(self) -> Tensor:
+        hessians, pairs = self._tangents
+        largest = torch.func.vmap(self._power.estimate)(hessians)
+        rows = torch.cat([largest, pairs.flatten(1)], 1).T
+        return self._padded(STIFFNESS * self.reach * rows / np.sqrt(len(self.paths)))
 
-    def _roughness(self, x: Tensor) -> list[Tensor]:
-        _, f2, _, g2 = self._split(x)
-        return [
-            ROUGHNESS * self.reach * torch.diff(m) * torch.sqrt(self.reach / torch.diff(knots))
+    def _roughness(self) -> Tensor:
+        _, f2, _, g2 = self._split(torch.eye(self._weights, dtype=torch.float64))
+        rows = [
+            ROUGHNESS * self.reach * (torch.diff(m) * torch.sqrt(self.reach / torch.diff(knots))).T
             for knots, m in ((self.stretch_knots, f2), (self.area_knots, g2))
         ]
+        return self._padded(torch.cat(rows))
 
-    def _tangent(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        forces, hessian = forces_and_hessian(self._potential(x), self.paths)
-        return incompressible_tangent(self.paths, forces, hessian)
+    def _padded(self, rows: Tensor) -> Tensor:
+        """Return rows with a column for the bulk modulus, on which they do not depend."""
+        return torch.cat([rows, rows.new_zeros(len(rows), 1)], 1) if self.fits_bulk else rows
+
+    def _forces(self, states: Tensor, again: bool = False) -> tuple[Tensor, Tensor]:
+        """Return the forces (u, n, 3) of each unknown weight alone, and the states (u, n, 3).
+
+        They can be differentiated once more if so asked.
+        """
+        units = torch.eye(self._weights, dtype=torch.float64)
+
+        def energy(x: Tensor, s: Tensor) -> Tensor:
+            return self._potential(x)(s)
+
+        with torch.enable_grad():
+            each = states.expand(len(units), -1, -1).clone().requires_grad_()
+            energies = torch.func.vmap(torch.func.vmap(energy, (None, 0)))(units, each)
+            (forces,) = torch.autograd.grad(energies.sum(), each, create_graph=again)
+        return forces, each
+
+    def _path_tangents(self) -> tuple[Tensor, Tensor]:
+        """Return Hessians (u, n, 3, 3) and pairs (u, n, 6) of each unknown along the paths."""
+        forces, each = self._forces(self.paths, again=True)
+        rows = [torch.autograd.grad(p.sum(), each, retain_graph=True)[0] for p in forces.unbind(2)]
+        arrays = each.detach(), forces.detach(), torch.stack(rows, 2)
+        hessians, pairs = incompressible_tangent(*(a.flatten(0, 1) for a in arrays))
+        return hessians.unflatten(0, each.shape[:2]), pairs.unflatten(0, each.shape[:2])
+
+    def _units(self, states: Tensor) -> list[Response]:
+        """Return the law without unknowns and that of each one, at some states only."""
+        forces, _ = self._forces(states)
+        nothing = torch.zeros_like(states)
+        laws = [_known(f, self._known_bulk) for f in (nothing, *forces)]
+        return [*laws, _known(nothing, 1.0)] if self.fits_bulk else laws
 
     def _response(self, x: Tensor) -> Response:
-        potential, bulk = self._potential(x), self._bulk(x)
+        potential = self._potential(x)
+        bulk = x[-1] if self.fits_bulk else self._known_bulk
         return Response(
             forces=lambda s: principal_forces(potential, s), bulk=lambda j: bulk * (j - 1.0)
         )
+
+    @property
+    def _known_bulk(self) -> float:
+        """The bulk modulus over the scale; 0 if it is fitted, or if no test depends on it."""
+        return (self.given_bulk or 0.0) / self.scale
 
     def _potential(self, x: Tensor) -> Callable[[Tensor], Tensor]:
         """Return the law's own distortional energy with other weights."""
@@ -142,13 +190,10 @@ class Problem:
 
         return potential
 
-    def _bulk(self, x: Tensor) -> Tensor:
-        """Return the bulk modulus over the scale; without a value, no test depends on it."""
-        return x[-1] if self.fits_bulk else x.new_tensor((self.given_bulk or 0.0) / self.scale)
-
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         n, m = len(self.stretch_knots), len(self.area_knots)
-        return x[0], x[1 : n + 1], x[n + 1], x[n + 2 : n + 2 + m]
+        f0, f2, g0, g2 = x[..., : self._weights].split([1, n, 1, m], -1)
+        return f0.squeeze(-1), f2, g0.squeeze(-1), g2
 
     def _with_bulk(self, x: Tensor, bulk_modulus: float) -> PolyconvexStretch:
         f0, f2, g0, g2 = self._split(x * self.scale)
@@ -156,6 +201,11 @@ class Problem:
         return PolyconvexStretch(
             self.stretch_knots, f0, f2, self.area_knots, g0, g2, kappa, self.domain
         )
+
+
+def _known(forces: Tensor, bulk_modulus: float) -> Response:
+    """Return a law whose forces are known at some states."""
+    return Response(forces=lambda _: forces, bulk=lambda j: bulk_modulus * (j - 1.0))
 
 
 class _Energy(nn.Module):  # type: ignore[misc]  # torch is not followed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import permutations
 from typing import Any, Protocol
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lipmat.experiments import starts
 from lipmat.experiments.orbit_network import OrbitNetwork
@@ -43,13 +45,12 @@ class Variable:
 
 
 class Form(Protocol):
-    """A law before training, in the variable whitened by a stiffness.
+    """A law before training, in the variable whitened by a stiffness."""
 
-    Attributes:
-        root: Root of the whitening stiffness in the space of the pairs, (3, 3) or (6, 6).
-    """
-
-    root: Array
+    @property
+    def root(self) -> Array:
+        """Root of the whitening stiffness in the space of the pairs, (3, 3) or (6, 6)."""
+        ...
 
     def variable(self, strain: Array) -> Variable:
         """Return the whitened variable at the strains of pairs."""
@@ -64,10 +65,11 @@ class Form(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
 class PrincipalForm:
     """``principal-values``: x are the three whitened principal strains, in any order.
 
-    Args:
+    Attributes:
         stiffness: (3K, 2G) of the whitening [Pa].
         separate: Whether the volume change is apart from the network.
         sealed: Whether the whitening is a bound to be kept.
@@ -78,9 +80,14 @@ class PrincipalForm:
     SPECIAL = ((1, 0, 0), (1, 1, 1), (1, -1, 0), (2, -1, -1), (1, 1, 0))
     SHAPE_SPECIAL = ((1, -1, 0), (2, -1, -1))
 
-    def __init__(self, stiffness: Array, separate: bool, sealed: bool) -> None:
-        self.stiffness, self.separate, self.sealed = stiffness, separate, sealed
-        self.root = _isotropic_root(stiffness)
+    stiffness: Array
+    separate: bool
+    sealed: bool
+
+    @property
+    def root(self) -> Array:
+        """Root of the whitening stiffness in principal values, shape (3, 3)."""
+        return _isotropic_root(self.stiffness)
 
     def variable(self, strain: Array) -> Variable:
         """Return whitened principal strains, and the root of the whitening for each."""
@@ -100,18 +107,15 @@ class PrincipalForm:
 
     def law(self, trained: Trained, bulk_modulus: float, settings: dict[str, Any]) -> NetworkLaw:
         """Return a :class:`PrincipalValues`."""
-        net, curvature = _used(trained)
-        ridges = net.split(curvature)[0]
-        a = net.directions
-        if self.sealed:
-            a = sealed_principal_values(a, net.knots, ridges)
-        return PrincipalValues(a, net.knots, ridges, bulk_modulus, self.stiffness, **settings)
+        arrays = _ridges(trained, sealed_principal_values if self.sealed else None)
+        return PrincipalValues(*arrays, bulk_modulus, self.stiffness, **settings)
 
 
+@dataclass(frozen=True, eq=False)
 class PQForm:
     """``pq``: x = (p, q) of the whitened strain; the group is the reflection of q.
 
-    Args:
+    Attributes:
         stiffness: (3K, 2G) of the whitening [Pa].
         separate: Whether the volume change is apart from the network.
         sealed: Whether the whitening is a bound to be kept.
@@ -120,9 +124,14 @@ class PQForm:
     UNITS, SIDE = 12, 10
     SHAPE_SIDE = 40  # of the one unit that changes of shape need
 
-    def __init__(self, stiffness: Array, separate: bool, sealed: bool) -> None:
-        self.stiffness, self.separate, self.sealed = stiffness, separate, sealed
-        self.root = _isotropic_root(stiffness)
+    stiffness: Array
+    separate: bool
+    sealed: bool
+
+    @property
+    def root(self) -> Array:
+        """Root of the whitening stiffness in principal values, shape (3, 3)."""
+        return _isotropic_root(self.stiffness)
 
     def variable(self, strain: Array) -> Variable:
         """Return p and q, and the directions of their stresses in principal axes."""
@@ -146,12 +155,8 @@ class PQForm:
 
     def law(self, trained: Trained, bulk_modulus: float, settings: dict[str, Any]) -> NetworkLaw:
         """Return a :class:`PQ`."""
-        net, curvature = _used(trained)
-        ridges = net.split(curvature)[0]
-        a = net.directions
-        if self.sealed:
-            a = sealed_pq(a, net.knots, ridges)
-        return PQ(a, net.knots, ridges, bulk_modulus, self.stiffness, **settings)
+        arrays = _ridges(trained, sealed_pq if self.sealed else None)
+        return PQ(*arrays, bulk_modulus, self.stiffness, **settings)
 
 
 class RidgeForm:
@@ -229,7 +234,22 @@ def _network(
     return OrbitNetwork(*map(torch.from_numpy, arrays))
 
 
-def _used(trained: Trained) -> tuple[OrbitNetwork, torch.Tensor]:
+def _ridges(
+    trained: Trained, seal: Callable[[Tensor, Tensor, Tensor], Tensor] | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return directions, shrunk if they are to be sealed, knots and curvature of an isotropic law.
+
+    Args:
+        trained: The network, without group ridges.
+        seal: Shrinks directions so that the bound of their law is that of the whitening.
+    """
+    net, curvature = _used(trained)
+    ridges = net.split(curvature)[0]
+    a = seal(net.directions, net.knots, ridges) if seal else net.directions
+    return a, net.knots, ridges
+
+
+def _used(trained: Trained) -> tuple[OrbitNetwork, Tensor]:
     """Return network and curvature without units that do nothing."""
     net = trained.network
     shares = trained.largest * net.grams().diagonal(dim1=1, dim2=2).sum(1)

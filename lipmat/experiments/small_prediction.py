@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lipmat.experiments.dataset import Test
-from lipmat.experiments.modes import solve_lateral
+from lipmat.experiments.modes import solve_lateral, with_lateral
 from lipmat.experiments.strain_tests import (
     Kinematics,
     loaded_axes,
@@ -86,7 +86,8 @@ def _tension_values(law: PrincipalResponse, test: Test) -> Array:
     strain, lateral = prescribed(test, law.kinematics)
     if test.lateral == "free":
         stretches = torch.from_numpy(stretch_of(strain, law.kinematics))
-        stretches = solve_lateral(test.mode, stretches, law, law)
+        lateral_strain = solve_lateral(test.mode, stretches, law)
+        stretches = with_lateral(test.mode, stretches, lateral_strain)
         strain = strain_of(stretches.numpy(), law.kinematics)
     stress = law.stress(torch.from_numpy(strain)).numpy()
     if test.lateral == "incompressible":

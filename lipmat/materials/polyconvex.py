@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from lipmat.materials.domain import StretchDomain
 from lipmat.materials.law import Bound, Part, Provenance
 from lipmat.materials.polyconvex_bound import certify
+from lipmat.materials.stretches import forces_and_hessian
 from lipmat.spectral.splines import SplineRange, spline_energy, spline_slope
 
 
@@ -124,9 +125,8 @@ class PolyconvexStretch(nn.Module):  # type: ignore[misc]  # torch is not follow
 
     def rest_moduli(self) -> tuple[float, float]:
         """Return bulk and shear modulus at rest [Pa], from the Hessian of the energy there."""
-        with torch.no_grad():
-            rest = torch.ones(3, dtype=torch.float64)
-            hessian = torch.func.jacrev(torch.func.grad(self.energy))(rest)
+        rest = torch.ones(1, 3, dtype=torch.float64)
+        hessian = forces_and_hessian(self.energy, rest)[1][0]
         return float(hessian.sum()) / 9.0, 0.5 * float(hessian[0, 0] - hessian[0, 1])
 
     def _weights(self, kind: str) -> tuple[Tensor, Tensor, Tensor]:

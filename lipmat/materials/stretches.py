@@ -33,21 +33,26 @@ def first_piola(potential: Potential, deformation_gradient: Tensor) -> Tensor:
 
 
 def principal_forces(potential: Potential, stretches: Tensor) -> Tensor:
-    """Return ``dW/d lambda_i`` [Pa], shape (..., 3)."""
-    flat = stretches.reshape(-1, 3)
-    forces: Tensor = torch.func.vmap(torch.func.grad(potential))(flat)
-    return forces.reshape(stretches.shape)
+    """Return ``dW/d lambda_i`` [Pa], shape (..., 3), differentiable in the stretches."""
+    with torch.enable_grad():
+        s = stretches if stretches.requires_grad else stretches.detach().requires_grad_()
+        return _gradient(potential, s, stretches.requires_grad)
 
 
 def forces_and_hessian(potential: Potential, stretches: Tensor) -> tuple[Tensor, Tensor]:
     """Return ``dW/d lambda`` (n, 3) and its derivative (n, 3, 3) at states (n, 3) [Pa]."""
+    with torch.enable_grad():
+        s = stretches.detach().requires_grad_()
+        forces = _gradient(potential, s, again=True)
+        rows = [torch.autograd.grad(p.sum(), s, retain_graph=True)[0] for p in forces.unbind(1)]
+    return forces.detach(), torch.stack(rows, 1)
 
-    def forces(s: Tensor) -> tuple[Tensor, Tensor]:
-        p = torch.func.grad(potential)(s)
-        return p, p
 
-    hessian, p = torch.func.vmap(torch.func.jacrev(forces, has_aux=True))(stretches)
-    return p, hessian
+def _gradient(potential: Potential, stretches: Tensor, again: bool) -> Tensor:
+    """Return the gradient by plain autograd: ``torch.func.grad`` imports torch's compiler first."""
+    energy = torch.func.vmap(potential)(stretches.reshape(-1, 3))
+    (forces,) = torch.autograd.grad(energy.sum(), stretches, create_graph=again)
+    return forces
 
 
 def tangent_eigenvalues(potential: Potential, stretches: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -76,6 +76,25 @@ def two_sided_curvature(z: Tensor, knots: Tensor, curvature: Tensor, zero: int) 
     return out
 
 
+def hat_slopes(z: Tensor, knots: Tensor, zero: int) -> Tensor:
+    """Return the slopes of all hats of the units, shape (..., n, k).
+
+    Their sum, weighted with the curvature, is :func:`two_sided_slope`.
+
+    Args:
+        z: Arguments of the units, shape (..., n).
+        knots: Increasing knots of each unit, shape (n, k).
+        zero: Column of the knots that is 0.
+    """
+    n, k = knots.shape
+    hats = torch.eye(k, dtype=knots.dtype).repeat(n, 1)
+    every = _sides(z.new_zeros(n * k), knots.repeat_interleave(k, 0), hats, zero)
+    terms = [z.unsqueeze(-1)] + [s * (r * r) for s, r, _ in _sides(z, knots, knots, zero)]
+    rates = [hats[:, zero : zero + 1]] + [kinks for _, _, kinks in every]
+    weights = torch.cat(rates, -1).reshape(n, k, -1)
+    return torch.einsum("...nt,nkt->...nk", torch.cat(terms, -1), weights)
+
+
 def _energy(z: Tensor, knots: Tensor, curvature: Tensor, zero: int) -> Tensor:
     cubes = [(c * (r * r * r)).sum(-1) / 3.0 for _, r, c in _sides(z, knots, curvature, zero)]
     energy = 0.5 * curvature[:, zero] * z * z

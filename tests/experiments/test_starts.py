@@ -16,6 +16,7 @@ from lipmat.experiments.starts import (
     spread_directions,
 )
 from lipmat.materials.symmetry import Symmetry, operators
+from lipmat.spectral.two_sided import two_sided_energy
 
 
 @pytest.mark.parametrize("symmetry", ["orthotropic", "cubic", "none"])
@@ -99,6 +100,18 @@ def network() -> tuple[OrbitNetwork, torch.Tensor]:
     arrays = (operators("orthotropic").numpy(), a, line, norms, np.tile([0.0, 1.0, 3.0], (2, 1)))
     net = OrbitNetwork(*map(torch.from_numpy, arrays))
     return net, torch.from_numpy(rng.uniform(size=3 * 5 + 2 * 3))
+
+
+def test_features_times_curvature_are_the_gradient_of_the_energy() -> None:
+    """The energy from the splines' own, and its derivative by autograd."""
+    net, curvature = network()
+    ridges, norms = net.split(curvature)
+    x = torch.from_numpy(np.random.default_rng(5).normal(size=(9, 6))).requires_grad_()
+    z, lengths = net.arguments(x), net.lengths(x)
+    energy = two_sided_energy(z, net.knots, ridges, 2).sum()
+    energy = energy + two_sided_energy(lengths, net.norm_knots, norms, 0).sum()
+    (expected,) = torch.autograd.grad(energy, x)
+    torch.testing.assert_close(net.features(x.detach()) @ curvature, expected)
 
 
 def test_the_direction_jacobian_against_differences() -> None:
