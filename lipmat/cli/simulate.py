@@ -86,6 +86,7 @@ def _simulate(
         energy_warning=t.energy_warning,
         energy_limits=t.energy_limits,
         verify=t.verify,
+        sharp=t.sharp,
         restart_every=case.output.restart,
         resume=resume,
         identity={"case": on_root(body.comm, case.identity)},

@@ -68,6 +68,7 @@ class TimeSpec(Table):
         energy_limits: errors that end the run, the negative one where energy vanished and the
             positive one where it came from nowhere.
         verify: evaluate the function that the certificate says cannot rise.
+        sharp: let the step follow bounds at the present state, where a law allows it.
     """
 
     end: PositiveTime
@@ -80,6 +81,7 @@ class TimeSpec(Table):
     energy_warning: PositiveNumber = 0.01
     energy_limits: tuple[Number, Number] = (-0.1, 0.1)
     verify: StrictBool = False
+    sharp: StrictBool = True
 
     @field_validator("energy_limits")
     @classmethod

@@ -18,6 +18,7 @@ from lipmat.fem.lyapunov import LyapunovCheck
 from lipmat.fem.outcome import Ending, Outcome
 from lipmat.fem.record import Record, Recorder, certificate_summary, versions
 from lipmat.fem.restart import Restarts, State
+from lipmat.fem.sharpstep import SharpSteps
 from lipmat.fem.step import Step
 
 
@@ -73,6 +74,7 @@ class Parts:
     audit: Audit
     energy_guard: EnergyGuard
     lyapunov: LyapunovCheck | None
+    sharp: SharpSteps | None = None
 
     def _named(self) -> dict[str, Any]:
         return {name: part for name, part in vars(self).items() if part is not None}
@@ -122,12 +124,12 @@ class Driver:
         self.changes = StepChanges()
         self.overruns, self.outputs = 0, 0
         self._seconds, self._started = 0.0, clock.perf_counter()
-        self._plan(0.0)
+        self._plan(0.0, step.value)
 
-    def _plan(self, time: float) -> None:
-        """Divide the time that is left into equal certified steps."""
+    def _plan(self, time: float, largest: float) -> None:
+        """Divide the time that is left into equal steps of at most a size [s]."""
         self._from, self._done = time, 0
-        self._count = max(1, math.ceil((self.end - time) / self.certificate.value * (1 - 1e-12)))
+        self._count = max(1, math.ceil((self.end - time) / largest * (1 - 1e-12)))
         self.step = (self.end - time) / self._count
 
     def _time(self, done: int) -> float:
@@ -169,7 +171,7 @@ class Driver:
         watch.start()
         while True:
             last = self._done == self._count
-            due = self.integrator.steps % self.check_every == 0 or last or self._output_due()
+            due = last or self._check_due() or self._output_due()
             before = self.state() if due and self.restarts.active else {}
             rows = self.recorder.count
             if due and (ending := self._change_rungs()):
@@ -186,6 +188,10 @@ class Driver:
             self._done, checked = self._done + 1, due
             self.integrator.finish_step(self.step, self._time(self._done))
 
+    def _check_due(self) -> bool:
+        steps, sharp = self.integrator.steps, self.parts.sharp
+        return steps % self.check_every == 0 or (sharp is not None and sharp.due(steps))
+
     def _output_due(self) -> bool:
         return self.integrator.time >= self.outputs * self.every * (1 - 1e-9)
 
@@ -197,11 +203,29 @@ class Driver:
         if verdict.outcome is not None:
             return Ending(verdict.outcome, verdict.message)
         self.overruns += verdict.overrun
-        if verdict.rungs != self.certificate.rungs and self._done < self._count:
+        if self._done == self._count:
+            return None
+        if verdict.rungs != self.certificate.rungs:
             self.certificate = self.certificate.control.at(verdict.rungs)
-            self._plan(time)
-            self.changes.add(time, self.step)
+            if self.parts.sharp is None:
+                self._change_step(self.certificate.value)
+        self._follow()
         return None
+
+    def _follow(self) -> None:
+        """Take the step of a new bound at the present state, if one is due."""
+        sharp, motion = self.parts.sharp, self.integrator
+        if sharp is None or not (sharp.due(motion.steps) or sharp.left(self.guard.latest)):
+            return
+        present = self.step if motion.steps else 0.0
+        found = motion.displacement, motion.time, motion.steps, self.certificate, present
+        self._change_step(sharp.step(*found))
+        motion.watch.lap("step")
+
+    def _change_step(self, largest: float) -> None:
+        self._plan(self.integrator.time, largest)
+        if self.integrator.steps:
+            self.changes.add(self.integrator.time, self.step)
 
     def _settle(self, ending: Ending) -> Ending:
         """Book and write the state that ends the run; the restart file gets the one before."""
@@ -284,6 +308,7 @@ class Driver:
             "cells": cells,
             "energy": self._energy_summary(),
             **({} if lyapunov is None else {"lyapunov": lyapunov.summary()}),
+            **({} if self.parts.sharp is None else {"sharp": self.parts.sharp.summary()}),
             "restart_failures": self.restarts.failures,
             "seconds": seconds,
             "profile": self.integrator.watch.seconds,

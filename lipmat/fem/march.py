@@ -24,6 +24,7 @@ from lipmat.fem.loads import Load
 from lipmat.fem.lyapunov import LyapunovCheck
 from lipmat.fem.record import Record, Recorder
 from lipmat.fem.restart import EVERY, RestartFile, Restarts, refuse_unresumable
+from lipmat.fem.sharpstep import sharp_steps
 from lipmat.fem.step import Step
 from lipmat.fem.wall import Wall
 
@@ -44,6 +45,7 @@ def march(
     energy_warning: float = WARNING,
     energy_limits: tuple[float, float] = LIMITS,
     verify: bool = False,
+    sharp: bool = True,
     restart_every: float = EVERY,
     resume: bool = False,
     identity: Mapping[str, str] | None = None,
@@ -73,6 +75,8 @@ def march(
             came from nowhere.
         verify: Evaluate the function that the certificate says cannot rise; needs level ``convex``
             or ``energy``.
+        sharp: Let the step follow bounds at the present state, where a law allows it: a polyconvex
+            one at level ``linearised``.
         restart_every: Time between two restart files, by the clock on the wall [s].
         resume: Go on with the run that left a restart file in the folder.
         identity: More texts by name that must be the same when the run is resumed.
@@ -105,8 +109,10 @@ def march(
         Audit(body, integrator),
         EnergyGuard(energy_warning, energy_limits),
         LyapunovCheck(body, integrator, step) if verify else None,
+        sharp_steps(step) if sharp else None,
     )
     settings = _settings(step, end, every, check_every, probes, verify) | dict(identity or {})
+    settings["sharp"] = repr(parts.sharp is not None)
     file = None if place is None else RestartFile(body, place, fingerprint(body) | settings)
     found = file.read() if file is not None and resume else None
     recorder = Recorder(body, place, probes, None if found is None else found[1])

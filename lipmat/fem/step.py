@@ -161,8 +161,9 @@ class StepControl:
         if reason := refusal(body, self.level, walls):
             raise InputError(f"level: found {self.level!r}, but {reason}")
         self.walls = self._bound(walls)
-        contact = np.sum([w.nodal_stiffness for w in self.walls], axis=0) if self.walls else None
-        self._operator = ReferenceOperator(body, contact)
+        self.contact = np.sum([w.nodal_stiffness for w in self.walls], axis=0) if walls else None
+        """Stiffness of the walls at the owned displacement components [N/m]; None: no walls."""
+        self._operator = ReferenceOperator(body, self.contact)
         self._known: dict[tuple[float, ...], tuple[float, HighestFrequency]] = {}
 
     def _bound(self, walls: Sequence[Wall]) -> tuple[BoundWall, ...]:

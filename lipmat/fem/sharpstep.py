@@ -1,0 +1,114 @@
+"""Steps that follow the present state of a body: when to bound its frequency, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lipmat.fem.guard import State
+from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
+from lipmat.fem.pace import Pace
+from lipmat.fem.sharp import SharpBound, SharpFrequency, applies
+from lipmat.fem.step import Step, StepControl
+from lipmat.materials.domain import StretchDomain
+
+# isort: split
+from dolfinx import fem
+
+
+class SharpSteps:
+    """Gives a run its step from bounds at the body's present state.
+
+    Where the ladder of domains gives the smaller frequency, its bound is taken.
+
+    Args:
+        control: The ladder's steps, of level ``linearised``.
+    """
+
+    def __init__(self, control: StepControl) -> None:
+        self._control = control
+        self._bound = SharpBound(control.body, control.contact, control.seed)
+        self._pace = Pace()
+        self._next = 0
+        self._domains: tuple[StretchDomain | None, ...] = ()
+        self._products = 0
+        self._failure = 0.0
+        self.smallest, self.largest = 0.0, 0.0
+        """Of the steps so far [s]."""
+
+    def due(self, steps: int) -> bool:
+        """Tell whether the pace asks for a new bound at a number of steps."""
+        return steps >= self._next
+
+    def left(self, states: Sequence[State | None]) -> bool:
+        """Tell whether a body left the neighbourhood of the last bound."""
+        return any(
+            d is not None
+            and s is not None
+            and not d.holds(s.stretch_min, s.stretch_max, s.volume_min, s.volume_max)
+            for d, s in zip(self._domains, states, strict=True)
+        )
+
+    def step(
+        self, displacement: fem.Function, time: float, steps: int, ladder: Step, present: float
+    ) -> float:
+        """Bound the frequency anew; return the step until the next time [s].
+
+        Args:
+            displacement: Of the body.
+            time: The present time [s].
+            steps: Steps done.
+            ladder: The certificate of the rungs that the body is in.
+            present: Step so far [s]; 0: none.
+        """
+        control = self._control
+        found = self._bound.refresh(displacement, ladder.rungs)
+        sharper = found.omega < ladder.frequency.omega
+        self._domains = found.domains if sharper else ladder.domains
+        self._book(found)
+        omega = min(found.omega, ladder.frequency.omega)
+        value = self._pace.step(time, omega, control.safety * control.limit, present)
+        value = min(value, control.longest)
+        self._next = steps + self._pace.steps
+        self.smallest = min(value, self.smallest or value)
+        self.largest = max(value, self.largest)
+        return value
+
+    def _book(self, found: SharpFrequency) -> None:
+        self._products += found.products
+        self._failure += found.failure_probability
+
+    def summary(self) -> dict[str, Any]:
+        """Return what was found as JSON values."""
+        return {
+            "bounds": self._bound.refreshes,
+            "products": self._products,
+            "failure_probability": self._failure,
+            "beyond_the_margin": self._pace.overruns,
+            "smallest_step": self.smallest,
+            "largest_step": self.largest,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Return what a restart needs, as JSON values."""
+        return {
+            "refreshes": self._bound.refreshes,
+            "pace": self._pace.state(),
+            "next": self._next,
+            "domains": [None if d is None else d.as_dict() for d in self._domains],
+            "booked": [self._products, self._failure, self.smallest, self.largest],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Return to what :meth:`state` gave."""
+        self._bound.refreshes, self._next = state["refreshes"], state["next"]
+        self._pace = Pace(**state["pace"])
+        self._domains = tuple(None if d is None else StretchDomain(**d) for d in state["domains"])
+        self._products, self._failure, self.smallest, self.largest = state["booked"]
+
+
+def sharp_steps(step: Step) -> SharpSteps | None:
+    """Return sharp steps for a run that begins with a step, if its laws allow them."""
+    control = step.control
+    suits = control.level == "linearised" and not control.viscosity and applies(control.body)
+    return SharpSteps(control) if suits else None
