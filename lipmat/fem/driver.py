@@ -207,7 +207,7 @@ class Driver:
             return None
         if verdict.rungs != self.certificate.rungs:
             self.certificate = self.certificate.control.at(verdict.rungs)
-            if self.parts.sharp is None:
+            if self.parts.sharp is None or not self.parts.sharp.active:
                 self._change_step(self.certificate.value)
         self._follow()
         return None
@@ -239,6 +239,8 @@ class Driver:
         time, last = self.integrator.time, self._done == self._count
         self.energies = self.parts.audit.energies(self.step)
         ending = self.parts.energy_guard.judge(self.energies, time)
+        if self.parts.sharp is not None:
+            self.parts.sharp.watch(self.energies.error)
         self.integrator.watch.lap("energies")
         if ending is None:
             self.restarts.keep(before, rows)

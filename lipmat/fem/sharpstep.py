@@ -7,7 +7,7 @@ from typing import Any
 
 from lipmat.fem.guard import State
 from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
-from lipmat.fem.pace import Pace
+from lipmat.fem.pace import FEWEST, Pace
 from lipmat.fem.sharp import SharpBound, SharpFrequency, applies
 from lipmat.fem.step import Step, StepControl
 from lipmat.materials.domain import StretchDomain
@@ -15,11 +15,24 @@ from lipmat.materials.domain import StretchDomain
 # isort: split
 from dolfinx import fem
 
+NOTICED = 0.002  # energy error that makes the run back off [-]
+BACK_OFF = 0.1  # of the step
+START = 0.9  # share of the limit at first: a fall from near the limit adds energy
+HASTY = 3  # bounds that followed the one before too soon
+
 
 class SharpSteps:
     """Gives a run its step from bounds at the body's present state.
 
     Where the ladder of domains gives the smaller frequency, its bound is taken.
+
+    A body that leaves the neighbourhood of a bound within a few steps, ``HASTY`` times, changes too
+    fast for this to pay, and steps that change often add energy: the rest of the run then takes
+    the steps of the ladder.
+
+    Every frozen tangent is stable at the limit, but the nonlinear run may still grow there. So the
+    run watches its energy account: each time energy has come from nowhere, ``NOTICED`` of the
+    largest so far, it backs off from the limit by ``BACK_OFF``.
 
     Args:
         control: The ladder's steps, of level ``linearised``.
@@ -29,20 +42,26 @@ class SharpSteps:
         self._control = control
         self._bound = SharpBound(control.body, control.contact, control.seed)
         self._pace = Pace()
-        self._next = 0
+        self._next, self._last, self._hasty = 0, 0, 0
         self._domains: tuple[StretchDomain | None, ...] = ()
         self._products = 0
+        self._share, self._error = 1.0, 0.0
         self._failure = 0.0
         self.smallest, self.largest = 0.0, 0.0
         """Of the steps so far [s]."""
 
+    @property
+    def active(self) -> bool:
+        """Whether the steps are those of bounds at the present state."""
+        return self._hasty < HASTY
+
     def due(self, steps: int) -> bool:
         """Tell whether the pace asks for a new bound at a number of steps."""
-        return steps >= self._next
+        return self.active and steps >= self._next
 
     def left(self, states: Sequence[State | None]) -> bool:
         """Tell whether a body left the neighbourhood of the last bound."""
-        return any(
+        return self.active and any(
             d is not None
             and s is not None
             and not d.holds(s.stretch_min, s.stretch_max, s.volume_min, s.volume_max)
@@ -61,18 +80,31 @@ class SharpSteps:
             ladder: The certificate of the rungs that the body is in.
             present: Step so far [s]; 0: none.
         """
+        self._hasty += bool(steps) and steps - self._last < FEWEST
+        self._last = steps
+        if not self.active:
+            return ladder.value
         control = self._control
         found = self._bound.refresh(displacement, ladder.rungs)
         sharper = found.omega < ladder.frequency.omega
         self._domains = found.domains if sharper else ladder.domains
         self._book(found)
         omega = min(found.omega, ladder.frequency.omega)
-        value = self._pace.step(time, omega, control.safety * control.limit, present)
+        largest = self._share * control.safety * control.limit
+        if not steps:
+            largest *= START
+        value = self._pace.step(time, omega, largest, present)
         value = min(value, control.longest)
         self._next = steps + self._pace.steps
         self.smallest = min(value, self.smallest or value)
         self.largest = max(value, self.largest)
         return value
+
+    def watch(self, energy_error: float) -> None:
+        """Back off, at the next step and by a bound at once, if energy came from nowhere [-]."""
+        if energy_error > self._error + NOTICED:
+            self._share, self._error = (1.0 - BACK_OFF) * self._share, energy_error
+            self._next = 0
 
     def _book(self, found: SharpFrequency) -> None:
         self._products += found.products
@@ -85,6 +117,8 @@ class SharpSteps:
             "products": self._products,
             "failure_probability": self._failure,
             "beyond_the_margin": self._pace.overruns,
+            "share_of_the_limit": self._share,
+            "given_up": not self.active,
             "smallest_step": self.smallest,
             "largest_step": self.largest,
         }
@@ -94,17 +128,20 @@ class SharpSteps:
         return {
             "refreshes": self._bound.refreshes,
             "pace": self._pace.state(),
-            "next": self._next,
+            "next": [self._next, self._last, self._hasty],
             "domains": [None if d is None else d.as_dict() for d in self._domains],
             "booked": [self._products, self._failure, self.smallest, self.largest],
+            "watched": [self._share, self._error],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Return to what :meth:`state` gave."""
-        self._bound.refreshes, self._next = state["refreshes"], state["next"]
+        self._bound.refreshes = state["refreshes"]
+        self._next, self._last, self._hasty = state["next"]
         self._pace = Pace(**state["pace"])
         self._domains = tuple(None if d is None else StretchDomain(**d) for d in state["domains"])
         self._products, self._failure, self.smallest, self.largest = state["booked"]
+        self._share, self._error = state["watched"]
 
 
 def sharp_steps(step: Step) -> SharpSteps | None:

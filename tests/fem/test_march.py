@@ -53,8 +53,9 @@ def lift(x: np.ndarray) -> np.ndarray:
 
 def test_a_completed_run_and_its_records(tmp_path: Path) -> None:
     """Summary, table and fields agree with each other and with the record."""
+    probes = [(1, 1, 1), (0.4, 0.6, 0)]
     record = run(
-        loads=[BASE], velocity=lift, folder=tmp_path, every=0.05, probes=[(1, 1, 1), (0.4, 0.6, 0)]
+        loads=[BASE], velocity=lift, folder=tmp_path, every=0.05, probes=probes, sharp=False
     )
     assert (record.outcome, record.message) == (Outcome.COMPLETED, "reached 0.5 s")
     summary = json.loads((tmp_path / "summary.json").read_text())
@@ -111,9 +112,8 @@ def test_nothing_is_written_without_a_folder(tmp_path: Path, monkeypatch: Any) -
 
 def test_the_step_changes_with_the_domain(tmp_path: Path) -> None:
     """Pulled through three rungs: the step falls, is booked, and the end is still met."""
-    record = run(
-        loads=[BASE, Motion("z-max", (0, 0, 0.5), "velocity")], folder=tmp_path, check_every=2
-    )
+    loads = [BASE, Motion("z-max", (0, 0, 0.5), "velocity")]
+    record = run(loads=loads, folder=tmp_path, check_every=2, sharp=False)
     changes = record.summary["step_changes"]["first"]
     steps = [c["step"] for c in changes]
     assert record.summary["step_changes"]["count"] == len(changes)
@@ -204,7 +204,8 @@ def test_an_interrupt_leaves_valid_records(number: int, tmp_path: Path) -> None:
 
 def test_progress_tells_steps_and_time() -> None:
     seen: list[Progress] = []
-    record = run(end=0.3, velocity=lift, check_every=7, every=1.0, progress=seen.append)
+    settings = {"check_every": 7, "every": 1.0, "sharp": False}
+    record = run(end=0.3, velocity=lift, progress=seen.append, **settings)
     total = record.summary["steps"]
     assert [p.steps for p in seen] == [*range(0, total, 7), *([total] if total % 7 else [])]
     assert seen[-1].time == pytest.approx(seen[-1].end, rel=1e-12)
