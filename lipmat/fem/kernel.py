@@ -4,7 +4,8 @@ FFCx writes a kernel for one cell, which a compiler vectorises over quadrature p
 the same syntax tree is printed with another scalar type: ``lanes``, a vector with one number for
 each of eight cells (a vector extension of GCC and Clang), so that every operation acts on eight
 cells (Sun et al., Int. J. High Perf. Comput. Appl. 34 (2020) 628). Around the kernels stands the
-loop that gathers what the cells need, once for all of them, and adds up what they give.
+loop that gathers what the cells need, once for all of them, and adds up what they give. On
+hexahedra it passes on sums and differences of nodal values, see :mod:`lipmat.fem.lanes`.
 """
 
 from __future__ import annotations
@@ -18,48 +19,60 @@ import numpy as np
 import ufl
 from numpy.typing import NDArray
 
+from lipmat.fem import lanes
+from lipmat.fem.lanes import HEXAHEDRON, LanesFormatter, function
+
 # isort: split
-import ffcx.codegeneration.lnodes as lnodes
 import ffcx.options
 from ffcx.analysis import analyze_ufl_objects
 from ffcx.codegeneration.backend import FFCXBackend
-from ffcx.codegeneration.C.formatter import Formatter
 from ffcx.codegeneration.expression_generator import ExpressionGenerator
 from ffcx.codegeneration.integral_generator import IntegralGenerator
 from ffcx.ir.representation import compute_ir
 
 LANES = 8
-GENERATOR = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-"""Of this file: code that another version of it generated is not taken from the cache."""
+GENERATOR = hashlib.sha256(
+    b"".join(Path(file).read_bytes() for file in (__file__, lanes.__file__))
+).hexdigest()
+"""Of what generates: code that another version of it wrote is not taken from the cache."""
 ARGUMENTS = (
     "double *const *out, int64_t count, const int32_t *cells, const double *const *fields, "
     "const int32_t *const *dofs, const double *constants"
 )
-_NUMBERS = (lnodes.DataType.SCALAR, lnodes.DataType.REAL)
-_TWO_ARGUMENTS = {
-    "fmin": "a[i] < b[i] ? a[i] : b[i]",
-    "fmax": "a[i] > b[i] ? a[i] : b[i]",
-    "pow": "pow(a[i], b[i])",
-    "atan2": "atan2(a[i], b[i])",
-}
 _HEAD = f"""#include <math.h>
 #include <stdint.h>
 #define LANES {LANES}
 typedef double lanes __attribute__((vector_size(8 * LANES)));
 static const lanes ZERO;
 """
+_HADAMARD = """
+static inline void hadamard(lanes *restrict x, const int block)
+{
+  for (int bit = 1; bit < 8; bit *= 2)
+    for (int j = 0; j < 8; ++j)
+      if (!(j & bit))
+        for (int i = 0; i < block; ++i)
+        {
+          const lanes a = x[block * j + i], b = x[block * (j + bit) + i];
+          x[block * j + i] = a + b;
+          x[block * (j + bit) + i] = a - b;
+        }
+}
+"""
 _GATHER = """
 static inline void gather(lanes *restrict to, const double *restrict from,
                           const int32_t *restrict dofs, const int64_t *restrict cell,
                           const int nodes, const int block)
 {
-  for (int l = 0; l < LANES; ++l)
-    for (int j = 0; j < nodes; ++j)
-    {
-      const double *restrict p = from + block * (int64_t)dofs[cell[l] * nodes + j];
-      for (int i = 0; i < block; ++i)
-        to[block * j + i][l] = p[i];
-    }
+  for (int j = 0; j < nodes; ++j)
+  {
+    const double *p[LANES];
+    for (int l = 0; l < LANES; ++l)
+      p[l] = from + block * (int64_t)dofs[cell[l] * nodes + j];
+    for (int i = 0; i < block; ++i)
+      to[block * j + i] = (lanes){p[0][i], p[1][i], p[2][i], p[3][i],
+                                  p[4][i], p[5][i], p[6][i], p[7][i]};
+  }
 }
 """
 _ADD = """
@@ -161,9 +174,11 @@ def generate(program: Program) -> str:
     """
     formatter = LanesFormatter()
     kernels = _kernels(program, formatter)
-    functions = "".join(_function(name) for name in sorted({*formatter.functions, "fmin", "fmax"}))
+    functions = "".join(map(function, sorted({*formatter.functions, "fmin", "fmax"})))
     bodies = "".join(_KERNEL.format(name=name, body=body) for name, body in kernels.items())
-    return "".join((_HEAD, functions, bodies, _GATHER, _ADD, _ADD_NUMBER, _loop(program)))
+    return "".join(
+        (_HEAD, functions, bodies, _HADAMARD, _GATHER, _ADD, _ADD_NUMBER, _loop(program))
+    )
 
 
 def _kernels(program: Program, formatter: LanesFormatter) -> dict[str, str]:
@@ -214,6 +229,7 @@ def _loop(program: Program) -> str:
         "  cell[l] = cells[first + l < count ? first + l : count - 1];",
         "const int used = count - first < LANES ? count - first : LANES;",
         f"gather(X, fields[0], dofs[0], cell, {coordinates.nodes}, {coordinates.block});",
+        *_transformed("X", coordinates),
         *lines,
     ]
     if isinstance(program.integrand, Extremes):
@@ -251,12 +267,18 @@ def _placed(program: Program) -> tuple[int, list[str]]:
             f"gather(w + {offset}, fields[{coefficient}], dofs[{coefficient}], cell, "
             f"{field.nodes}, {field.block});"
         )
+        gathered += _transformed(f"w + {offset}", field)
         offset += field.size
     moments = [
         f"moments_{number}(w + {at}, w + {place[source]}, constants, X);"
         for number, at, source in computed
     ]
     return offset, gathered + moments
+
+
+def _transformed(name: str, layout: Layout) -> list[str]:
+    """Return the line that takes a hexahedron's values to or from the basis of the tables."""
+    return [f"hadamard({name}, {layout.block});"] if layout.nodes == HEXAHEDRON else []
 
 
 def _terms(program: Program) -> list[str]:
@@ -266,6 +288,7 @@ def _terms(program: Program) -> list[str]:
     return [
         *(f"lanes A{o}[{entries}] = {{{{0}}}};" for o in outputs),
         *(f"term_{k}(A{o}, w, constants, X);" for k, o in enumerate(program.outputs)),
+        *(x for o in outputs if program.test for x in _transformed(f"A{o}", program.test)),
         *(_addition(o, program) for o in outputs),
     ]
 
@@ -283,61 +306,12 @@ def _extremes(extremes: Extremes) -> list[str]:
     points, kept = len(extremes.points), extremes.kept
     size = extremes.expression.ufl_shape[0]
     lines = [f"lanes A[{points * size}] = {{{{0}}}};", "term_0(A, w, constants, X);"]
-    for k, (component, function) in enumerate(kept):
+    for k, (component, extreme) in enumerate(kept):
         lines += [
             f"lanes best_{k} = A[{component}];",
             f"for (int p = 1; p < {points}; ++p)",
-            f"  best_{k} = lanes_{function}(best_{k}, A[{size} * p + {component}]);",
+            f"  best_{k} = lanes_{extreme}(best_{k}, A[{size} * p + {component}]);",
             "for (int l = 0; l < used; ++l)",
             f"  out[0][{len(kept)} * (first + l) + {k}] = best_{k}[l];",
         ]
     return lines
-
-
-def _function(name: str) -> str:
-    """Return a function of the math library for lanes; the compiler vectorises its loop."""
-    arguments = "ab" if name in _TWO_ARGUMENTS else "a"
-    value = _TWO_ARGUMENTS.get(name, f"{name}(a[i])")
-    return (
-        f"\nstatic inline lanes lanes_{name}({', '.join(f'lanes {a}' for a in arguments)})\n"
-        f"{{\n  lanes out;\n  for (int i = 0; i < LANES; ++i)\n    out[i] = {value};\n"
-        "  return out;\n}\n"
-    )
-
-
-class LanesFormatter(Formatter):  # type: ignore[misc]
-    """Prints FFCx's syntax tree in C, with lanes for all numbers but tables and constants.
-
-    Attributes:
-        functions: Names of the functions of the math library that were printed.
-    """
-
-    def __init__(self) -> None:
-        super().__init__("float64")
-        self.functions: set[str] = set()
-
-    def __call__(self, node: Any) -> str:
-        """Return a node in C.
-
-        Raises:
-            TypeError: A conditional, which lanes do not have.
-        """
-        if isinstance(node, lnodes.Conditional):
-            raise TypeError("kernels over lanes have no conditionals; write them by min and max")
-        if isinstance(node, lnodes.ArrayDecl) and not node.const:
-            sizes = "".join(f"[{n}]" for n in node.sizes)
-            return f"lanes {self(node.symbol)}{sizes} = {{{{0}}}};\n"
-        if isinstance(node, lnodes.VariableDecl) and node.symbol.dtype in _NUMBERS:
-            return f"lanes {self(node.symbol)} = ZERO + ({self(node.value)});\n"
-        if isinstance(node, lnodes.MathFunction):
-            return self._call(node)
-        text: str = super().__call__(node)
-        return text
-
-    def _call(self, node: Any) -> str:
-        values = [f"({self(argument)})" for argument in node.args]
-        if node.function == "power" and values[1] in ("(2)", "(2.0)"):
-            return f"({values[0]} * {values[0]})"
-        name = str(super().__call__(node)).split("(")[0]
-        self.functions.add(name)
-        return f"lanes_{name}({', '.join(f'ZERO + {value}' for value in values)})"

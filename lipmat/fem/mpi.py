@@ -15,6 +15,8 @@ if importlib.util.find_spec("dolfinx_solver") is not None:
 
 from mpi4py import MPI
 
+import h5py  # noqa: F401  (before dolfinx, which where numba is installed loads another HDF5)
+
 __all__ = ["MPI", "on_root", "only_root"]
 
 

@@ -21,7 +21,7 @@ from typing import Any
 FLOOR = 0.004  # of the frequency: margin of a body that does not change
 SHARE = 1.0  # of the growth that is expected
 TARGET = 0.03  # of the frequency: margin aimed at
-FEWEST, MOST, FIRST = 10, 120, 40  # steps between bounds
+FEWEST, MOST, FIRST = 10, 120, 20  # steps between bounds
 FADING = 0.5  # of the growth seen before, at each bound
 CLIMB = 0.03  # of the step: most that it grows at once
 
@@ -57,7 +57,8 @@ class Pace:
         known = self._omega > 0.0 and time > self._time
         seen = log(omega / self._omega) / (time - self._time) if known else 0.0
         self.overruns += known and omega > (1.0 + self.margin) * self._omega
-        gain = 0.0 if self._seen is None else max(seen - self._seen, 0.0)
+        # a body that starts at rest changes with the square of time: next three times as fast
+        gain = 2.0 * seen if self._seen is None else max(seen - self._seen, 0.0)
         self.growth = max(seen + gain, FADING * self.growth, 0.0)
         self._seen = seen if known else None
         self.steps = self._interval(largest / omega, known)

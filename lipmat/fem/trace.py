@@ -154,8 +154,17 @@ def _is_number(a: Any, value: int) -> bool:
 
 
 def _sum(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
-    axes = None if dim is None or dim == [] else tuple(np.atleast_1d(dim))
-    return x.sum(axis=axes, keepdims=keepdim) if x.ndim else x
+    """Sum by halves: a chain of additions, each waiting for the last, would keep a CPU idle."""
+    axes = range(x.ndim) if dim is None or dim == [] else np.atleast_1d(dim)
+    for axis in sorted((int(a) % x.ndim for a in axes), reverse=True):
+        while x.shape[axis] > 1:
+            half = (x.shape[axis] + 1) // 2
+            first, second = np.split(x, [half], axis)
+            rest = np.split(first, [second.shape[axis]], axis)
+            x = np.concatenate([rest[0] + second, rest[1]], axis)
+        if not keepdim:
+            x = x.reshape([n for i, n in enumerate(x.shape) if i != axis])
+    return x
 
 
 def _expand(x: Expressions, size: Sequence[int]) -> Expressions:

@@ -45,10 +45,12 @@ def test_the_margin_of_a_growth_that_was_seen() -> None:
     pace.step(0.0, 1000.0, 2.0, 0.0)
     assert pace.steps == FIRST
     pace.step(0.1, 1000.0 * np.exp(0.1), 2.0, 2e-3)
-    assert pace.growth == pytest.approx(1.0)
+    assert pace.growth == pytest.approx(3.0)  # from rest it goes with the square of time
     assert pace.overruns == 1
-    assert FEWEST <= pace.steps < FIRST
-    assert FLOOR < pace.margin <= TARGET + SHARE * FEWEST * 2e-3
+    assert pace.steps == FEWEST
+    assert FLOOR < pace.margin <= TARGET + 3.0 * SHARE * FEWEST * 2e-3
+    pace.step(0.2, 1000.0 * np.exp(0.2), 2.0, 2e-3)
+    assert pace.growth == pytest.approx(1.5)  # what was expected fades
 
 
 def test_a_smaller_step_is_taken_at_once_and_a_larger_one_in_small_shares() -> None:

@@ -1,0 +1,142 @@
+"""FFCx's syntax tree in C with ``lanes``, vectors of one number per cell, for numbers.
+
+On hexahedra the tables of the shape functions are changed to another basis, where half of their
+entries are zero: with the Hadamard matrix H (entries +1 and -1, ``H H = 8``) a table T and nodal
+values w give ``T w = (T H / 8) (H w)``. The derivatives of trilinear functions then have four
+terms instead of eight. Loops over nodes are written out, without the terms that vanish.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import hadamard
+
+from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
+
+# isort: split
+import ffcx.codegeneration.lnodes as lnodes
+from ffcx.codegeneration.C.formatter import Formatter
+
+HEXAHEDRON = 8
+"""Nodes of a cell whose tables are changed."""
+_ROUNDING = 1e-14
+_NUMBERS = (lnodes.DataType.SCALAR, lnodes.DataType.REAL)
+_TWO_ARGUMENTS = {
+    "fmin": "a[i] < b[i] ? a[i] : b[i]",
+    "fmax": "a[i] > b[i] ? a[i] : b[i]",
+    "pow": "pow(a[i], b[i])",
+    "atan2": "atan2(a[i], b[i])",
+}
+
+
+def function(name: str) -> str:
+    """Return a function of the math library for lanes; the compiler vectorises its loop."""
+    arguments = "ab" if name in _TWO_ARGUMENTS else "a"
+    value = _TWO_ARGUMENTS.get(name, f"{name}(a[i])")
+    return (
+        f"\nstatic inline lanes lanes_{name}({', '.join(f'lanes {a}' for a in arguments)})\n"
+        f"{{\n  lanes out;\n  for (int i = 0; i < LANES; ++i)\n    out[i] = {value};\n"
+        "  return out;\n}\n"
+    )
+
+
+class LanesFormatter(Formatter):  # type: ignore[misc]
+    """Prints FFCx's syntax tree in C, with lanes for all numbers but tables and constants.
+
+    Attributes:
+        functions: Names of the functions of the math library that were printed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("float64")
+        self.functions: set[str] = set()
+        self._tables: dict[str, NDArray[np.float64]] = {}
+        self._fixed: dict[str, int] = {}
+        self._vanishes = False
+
+    def __call__(self, node: Any) -> str:
+        """Return a node in C.
+
+        Raises:
+            TypeError: A conditional, which lanes do not have.
+        """
+        if isinstance(node, lnodes.Conditional):
+            raise TypeError("kernels over lanes have no conditionals; write them by min and max")
+        if isinstance(node, lnodes.ArrayDecl):
+            return self._array(node)
+        if isinstance(node, lnodes.VariableDecl) and node.symbol.dtype in _NUMBERS:
+            return f"lanes {self(node.symbol)} = ZERO + ({self(node.value)});\n"
+        if isinstance(node, lnodes.MathFunction):
+            return self._call(node)
+        if isinstance(node, lnodes.Div):  # so that quotients of one divisor share a division
+            return f"(({self(node.lhs)}) * (1.0 / ({self(node.rhs)})))"
+        if isinstance(node, lnodes.Symbol) and node.name in self._fixed:
+            return str(self._fixed[node.name])
+        if isinstance(node, lnodes.ForRange) and self._is_over_nodes(node):
+            return self._written_out(node)
+        if isinstance(node, lnodes.ArrayAccess) and node.array.name in self._tables:
+            return self._entry(node)
+        text: str = super().__call__(node)
+        return text
+
+    def _array(self, node: Any) -> str:
+        if not node.const:
+            sizes = "".join(f"[{n}]" for n in node.sizes)
+            return f"lanes {self(node.symbol)}{sizes} = {{{{0}}}};\n"
+        name, values = node.symbol.name, np.asarray(node.values)
+        if name.startswith("FE") and values.shape[-1] == HEXAHEDRON:
+            changed = values @ hadamard(HEXAHEDRON) / HEXAHEDRON
+            changed[np.abs(changed) < _ROUNDING] = 0.0
+            self._tables[name] = changed
+            node = lnodes.ArrayDecl(node.symbol, node.sizes, changed, const=True)
+        text: str = super().__call__(node)
+        return text
+
+    def _call(self, node: Any) -> str:
+        values = [f"({self(argument)})" for argument in node.args]
+        if node.function == "power" and values[1] in ("(2)", "(2.0)"):
+            return f"({values[0]} * {values[0]})"
+        name = str(super().__call__(node)).split("(")[0]
+        self.functions.add(name)
+        return f"lanes_{name}({', '.join(f'ZERO + {value}' for value in values)})"
+
+    def _is_over_nodes(self, node: Any) -> bool:
+        """Tell whether a loop is over the nodes of a hexahedron, and nothing but sums in it."""
+        ends = (self(node.begin), self(node.end))
+        sums = all(
+            isinstance(getattr(s, "expr", None), lnodes.AssignAdd) for s in _statements(node.body)
+        )
+        return bool(self._tables) and ends == ("0", str(HEXAHEDRON)) and sums
+
+    def _written_out(self, node: Any) -> str:
+        name, out = self(node.index), []
+        for i in range(HEXAHEDRON):
+            self._fixed[name] = i
+            for statement in _statements(node.body):
+                self._vanishes = False
+                text = self(statement)
+                out += [] if self._vanishes else [text]
+        del self._fixed[name]
+        self._vanishes = False
+        return "".join(out)
+
+    def _entry(self, node: Any) -> str:
+        """Return an entry of a table, as a number where it is the same at all points."""
+        last = self(node.indices[-1])
+        if last.isdigit():
+            column = self._tables[node.array.name][..., int(last)]
+            self._vanishes |= not column.any()
+            if np.ptp(column) < _ROUNDING:
+                return f"{column.flat[0]:.17g}" if column.any() else "0.0"
+        text: str = super().__call__(node)
+        return text
+
+
+def _statements(node: Any) -> list[Any]:
+    """Return the statements of nested lists."""
+    if isinstance(node, lnodes.StatementList):
+        return [s for part in node.statements for s in _statements(part)]
+    return [node]
