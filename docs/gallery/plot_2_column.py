@@ -51,7 +51,7 @@ plt.axis("off")
 # What the records hold
 # ---------------------
 # ``history.csv`` has a row for each output. The probe is a corner of the top, whose motion tells
-# the angle; the step follows the stretch, since each domain of stretch has its own certified step.
+# the angle; the step follows the frequency of the present state, bounded anew as the body moves.
 
 with (here / "run" / "history.csv").open() as file:
     rows = list(csv.DictReader(file))

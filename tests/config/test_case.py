@@ -77,6 +77,7 @@ def test_a_case_in_si(folder: Path) -> None:
         "energy_warning": 0.01,
         "energy_limits": (-0.1, 0.1),
         "verify": False,
+        "sharp": True,
     }
     assert case.output.restart == 30.0
     assert case.boundary[0].displacement == (0.0, None, 0.002)
