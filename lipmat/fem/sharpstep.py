@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lipmat.fem.body import Body
 from lipmat.fem.guard import State
 from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
 from lipmat.fem.pace import FEWEST, Pace
@@ -145,7 +146,15 @@ class SharpSteps:
 
 
 def sharp_steps(step: Step) -> SharpSteps | None:
-    """Return sharp steps for a run that begins with a step, if its laws allow them."""
+    """Return sharp steps for a run that begins with a step, if its laws allow them.
+
+    Not for hexahedra of the formulation ``full``, where eight points in a cell make bounds dear.
+    """
     control = step.control
     suits = control.level == "linearised" and not control.viscosity and applies(control.body)
-    return SharpSteps(control) if suits else None
+    return SharpSteps(control) if suits and not _has_many_points(control.body) else None
+
+
+def _has_many_points(body: Body) -> bool:
+    hexahedra = str(body.mesh.topology.cell_name()) == "hexahedron"
+    return hexahedra and body.formulation == "full"

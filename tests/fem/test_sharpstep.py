@@ -124,5 +124,11 @@ class TestBackingOff:
         assert steps.summary()["share_of_the_limit"] == pytest.approx(0.9)
 
 
+def test_eight_points_in_a_cell_have_the_steps_of_the_ladder() -> None:
+    full = small_box(polyconvex(), "hexahedron", cells=2, formulation="full")
+    assert sharp_steps(critical_step(full)) is None
+    assert sharp_steps(critical_step(small_box(polyconvex(), "hexahedron", cells=2))) is not None
+
+
 def test_small_strain_laws_have_one_step() -> None:
     assert sharp_steps(critical_step(small_box(law("linear"), "hexahedron", cells=2))) is None
