@@ -17,7 +17,6 @@ from lipmat.fem.step import Rungs, StepControl
 from dolfinx import fem
 
 CALM_CHECKS = 10
-VOLUMETRIC = ("volume_ratio", "dilatation", "log_dilatation")
 
 
 @dataclass(frozen=True)
