@@ -24,6 +24,8 @@ STRAIN: Mapping[Measure, str] = {
     "log_strain": "logarithmic strain, Mandel components",
     "principal_log_strains": "principal logarithmic strains",
     "log_dilatation": "trace of the logarithmic strain",
+    "elastic_strains": "small elastic strains of the branches, Mandel components",
+    "log_elastic_strains": "logarithmic elastic strains of the branches",
 }
 CAUCHY, PIOLA = "Cauchy stress, Mandel components", "first Piola-Kirchhoff stress"
 

@@ -22,6 +22,7 @@ from torch import Tensor
 from lipmat.errors import InputError
 from lipmat.materials.describe import SCHEMA, bound_as_dict, describe
 from lipmat.materials.law import Bound, Law, Provenance
+from lipmat.materials.memory import PREFIX
 from lipmat.materials.registry import law_named
 from lipmat.spectral.branch_and_bound import TOLERANCE
 
@@ -136,16 +137,20 @@ def _check_seal(description: dict[str, Any], arrays: Mapping[str, Tensor]) -> No
 
 
 def _restored(description: Mapping[str, Any], arrays: Mapping[str, Tensor]) -> Law:
-    law = law_named(description["law"])
-    if set(arrays) != set(law.array_names):
+    law, settings = law_named(description["law"]), description["settings"]
+    expected = set(law.array_names)
+    if "equilibrium" in settings:
+        rest = law_named(settings["equilibrium"]["law"])
+        expected |= {PREFIX + name for name in rest.array_names}
+    if set(arrays) != expected:
         raise ValueError(
             f"found arrays {', '.join(sorted(arrays)) or 'none'}, "
-            f"expected {', '.join(sorted(law.array_names))}"
+            f"expected {', '.join(sorted(expected))}"
         )
     for name, array in arrays.items():
         if array.dtype != torch.float64:
             raise ValueError(f"array {name!r}: found {array.dtype}, expected torch.float64")
-    return law.restore(arrays, description["settings"], Provenance(dict(description["provenance"])))
+    return law.restore(arrays, settings, Provenance(dict(description["provenance"])))
 
 
 def _check_bound(stored: Mapping[str, Any], bound: Bound) -> None:

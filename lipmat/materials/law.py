@@ -20,8 +20,16 @@ Measure = Literal[
     "log_strain",
     "principal_log_strains",
     "log_dilatation",
+    "elastic_strains",
+    "log_elastic_strains",
 ]
-SMALL_STRAIN: tuple[Measure, ...] = ("strain", "principal_strains", "dilatation")
+SMALL_STRAIN: tuple[Measure, ...] = (
+    "strain",
+    "principal_strains",
+    "dilatation",
+    "elastic_strains",
+)
+WITH_MEMORY: tuple[Measure, ...] = ("elastic_strains", "log_elastic_strains")
 LOG_STRAIN: Mapping[Measure, Measure] = {
     "strain": "log_strain",
     "principal_strains": "principal_log_strains",
@@ -39,8 +47,9 @@ class Part:
         name: Name of the law's method, a potential of a few numbers.
         measure: What the numbers are: ``stretches`` (3 principal stretches), ``volume_ratio`` (J),
             ``strain`` (6 Mandel components of the small strain, in material axes),
-            ``principal_strains`` (its 3 principal values), ``dilatation`` (its trace); with
-            ``log_`` the same of the logarithmic strain ln U.
+            ``principal_strains`` (its 3 principal values), ``dilatation`` (its trace),
+            ``elastic_strains`` (6 Mandel components of the elastic strain of each branch of a law
+            with memory); with ``log_`` the same of the logarithmic strain ln U.
         reduced: Takes the mean of a hexahedron, against volumetric locking.
     """
 
@@ -67,10 +76,10 @@ class Rung:
 
     Attributes:
         domain: Where they hold; None: everywhere.
-        tangent: Part name to its bound [Pa]. For ``strain`` and ``principal_strains`` a symmetric
-            6 x 6 matrix C0 in Mandel components and material axes, ``∂s/∂e ⪯ C0``; for
-            ``dilatation`` a number a, ``∂s/∂e ⪯ a P_vol``; for all other measures a number a,
-            ``∂P/∂F ⪯ a I``.
+        tangent: Part name to its bound [Pa]. For ``strain``, ``principal_strains`` and
+            ``elastic_strains`` a symmetric 6 x 6 matrix C0 in Mandel components and material axes,
+            ``∂s/∂e ⪯ C0``; for ``dilatation`` a number a, ``∂s/∂e ⪯ a P_vol``; for all other
+            measures a number a, ``∂P/∂F ⪯ a I``.
         sampled: Part name to the largest value found by sampling, a lower bound: in [Pa], or for a
             matrix C0 the largest generalised eigenvalue of the tangent against C0 [-].
     """

@@ -6,15 +6,28 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from lipmat.errors import InputError, nearest
+from lipmat.materials.johnson_cook import JohnsonCook
 from lipmat.materials.law import Law
 from lipmat.materials.linear import LinearElastic
+from lipmat.materials.maxwell import Maxwell
 from lipmat.materials.polyconvex import PolyconvexStretch
 from lipmat.materials.pq import PQ
 from lipmat.materials.principal_values import PrincipalValues
 from lipmat.materials.ridge import Ridge
 
 LAWS: Mapping[str, type[Law]] = MappingProxyType(
-    {law.name: law for law in (PolyconvexStretch, LinearElastic, PrincipalValues, PQ, Ridge)}
+    {
+        law.name: law
+        for law in (
+            PolyconvexStretch,
+            LinearElastic,
+            PrincipalValues,
+            PQ,
+            Ridge,
+            Maxwell,
+            JohnsonCook,
+        )
+    }
 )
 
 

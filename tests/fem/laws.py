@@ -12,9 +12,11 @@ from lipmat.materials import pq as pq_law
 from lipmat.materials import principal_values, symmetry
 from lipmat.materials import ridge as ridge_law
 from lipmat.materials.domain import StretchDomain
+from lipmat.materials.johnson_cook import JohnsonCook
 from lipmat.materials.law import Law
 from lipmat.materials.linear import LinearElastic
 from lipmat.materials.mandel import isotropic_stiffness
+from lipmat.materials.maxwell import Maxwell
 from lipmat.materials.network import Kinematics
 from lipmat.materials.polyconvex import PolyconvexStretch
 from lipmat.materials.pq import PQ
@@ -121,3 +123,36 @@ def steel_like() -> LinearElastic:
 def law(name: str) -> Law:
     """Return ``rubber`` or ``linear``."""
     return rubber() if name == "rubber" else steel_like()
+
+
+def maxwell(kinematics: Kinematics = "small") -> Maxwell:
+    """Return a viscoelastic law: a learned equilibrium law and three branches, two nonlinear."""
+    return Maxwell(
+        [2e5, 1e5, 3e5],
+        [[0.0, 1e-3, 0.02], [0.0, 0.5, 1.0], [0.0, 0.01, 0.02]],
+        [[0.5, 3.0, 20.0], [2.0, 2.0, 5.0], [100.0, 0.0, 50.0]],
+        [[2e5], [1e3], [3e5]],
+        equilibrium=principal(kinematics),
+        kinematics=kinematics,
+        **({} if kinematics == "small" else {"elastic_limit": 1.3}),
+    )
+
+
+def viscoplastic(kinematics: Kinematics = "small") -> Maxwell:
+    """Return a metal-like law: two branches that yield, harden, and resist faster flow more."""
+    return Maxwell(
+        [3e5, 2e5],
+        [[0.9, 1.0, 1.1], [1.0, 1.2, 1.5]],
+        [[1e-2, 10.0, 1e4], [1.0, 1e2, 1e9]],
+        [[600.0, 1500.0, 1800.0], [2000.0, 1800.0, 2500.0]],
+        [0.0, 0.02, 0.3],
+        bulk_modulus=1e6,
+        kinematics=kinematics,
+    )
+
+
+def copper(kinematics: Kinematics = "small") -> JohnsonCook:
+    """Return oxygen-free copper after Johnson and Cook."""
+    young, poisson = 124e9, 0.34
+    shear, bulk = young / (2 * (1 + poisson)), young / (3 * (1 - 2 * poisson))
+    return JohnsonCook([shear], bulk, [90e6, 292e6, 0.31, 0.025, 1.0], kinematics=kinematics)
