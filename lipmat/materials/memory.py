@@ -141,7 +141,7 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
         flowing = Part("springs", "elastic_strains" if small else "log_elastic_strains")
         if self.equilibrium is not None:
             return (*self.equilibrium.parts, flowing)
-        volume = Part("volumetric", "dilatation" if small else "log_dilatation", reduced=True)
+        volume = Part("bulk", "dilatation" if small else "log_dilatation", reduced=True)
         return volume, flowing
 
     @property
@@ -180,7 +180,7 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
         squares = (strain * strain).reshape(self.branches, 6).sum(1)
         return (self.shear_moduli * squares).sum()
 
-    def volumetric(self, dilatation: Tensor) -> Tensor:
+    def bulk(self, dilatation: Tensor) -> Tensor:
         """Return the volumetric energy density of the trace of strain (1,) [J/m^3]."""
         return 0.5 * self.bulk_modulus * dilatation[0] * dilatation[0]
 
@@ -241,12 +241,12 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
         modulus = float(self.bulk_modulus)
         if self.domain is None:
             three = 3.0 * modulus
-            return (Rung(None, {"volumetric": three * (1.0 + 1e-15)}, {"volumetric": three}),)
+            return (Rung(None, {"bulk": three * (1.0 + 1e-15)}, {"bulk": three}),)
         return tuple(
             Rung(
                 domain,
-                {"volumetric": volumetric_bound(modulus, domain)},
-                {"volumetric": volumetric_sampled(modulus, domain)},
+                {"bulk": volumetric_bound(modulus, domain)},
+                {"bulk": volumetric_sampled(modulus, domain)},
             )
             for domain in ladder(self.domain)
         )

@@ -196,6 +196,10 @@ def test_it_offers_what_a_law_offers(name: str, kinematics: Kinematics) -> None:
     assert float(law.springs(elastic)) == 0.0
     elastic[3::6] = 1e-3 * 2**0.5
     found = float(law.springs(elastic)) / 2e-6
+    if law.equilibrium is not None:  # its parts are parts of the law
+        for part in law.equilibrium.parts:
+            own = getattr(law, part.name)
+            assert own == getattr(law.equilibrium, part.name)
     rest = None if law.equilibrium is None else law.equilibrium.rest_moduli()
     expected = law.rest_moduli()[1] - (0.0 if rest is None else rest[1])
     assert found == pytest.approx(expected, rel=1e-12)
