@@ -99,17 +99,22 @@ def fit(
     level
         For --step: linearised, convex or energy; default: the most that the law allows.
     """
+    from lipmat.experiments.dataset import read_dataset
+
+    data = read_dataset(dataset)  # before torch is imported, which takes seconds
+    file = output or Path(f"{dataset.resolve().name}.safetensors")
+    if not file.parent.is_dir():
+        raise InputError(f"{file}: there is no folder {file.parent}, expected an existing one")
+
     from lipmat.cli.fitreport import fit_panels, fit_summary
     from lipmat.cli.fitstep import StepRequest, fit_for_step
     from lipmat.cli.terminal import Terminal
-    from lipmat.experiments.dataset import read_dataset
     from lipmat.experiments.fit import fit as train
     from lipmat.materials.file import save
     from lipmat.plotting import plot_fit
     from lipmat.units import to_si
 
     terminal = Terminal(quiet=json)
-    data = read_dataset(dataset)
     options: dict[str, Any] = {
         "law": law,
         "tests": None if tests is None else [name.strip() for name in tests.split(",")],
@@ -120,7 +125,6 @@ def fit(
         "kinematics": kinematics,
     }
     request = StepRequest.parse(step, mesh, density, level, data.density)
-    file = output or Path(f"{dataset.resolve().name}.safetensors")
     with terminal.steps("fitting") as progress:
         trained = fit_for_step(
             lambda bound: train(data, **options, bound=bound, progress=progress), request
@@ -235,7 +239,6 @@ def run(
     profile
         Print where the time went.
     """
-    from lipmat.cli.simulate import run_case
     from lipmat.cli.terminal import Terminal
     from lipmat.config import read_case
 
@@ -243,6 +246,8 @@ def run(
     content = read_case(case)
     folder = output or Path(f"{case.resolve().parent.name}-run")
     with terminal.run(content.title or case.name) as progress:
+        from lipmat.cli.simulate import run_case  # seconds, in which the title is there to see
+
         record = run_case(content, folder, progress)
     _print_json(record.summary) if json else terminal.record(record)
     if profile and not json:

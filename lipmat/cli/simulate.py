@@ -88,6 +88,7 @@ def _simulate(
         verify=t.verify,
         sharp=t.sharp,
         restart_every=case.output.restart,
+        parallel=case.output.parallel,
         resume=resume,
         identity={"case": on_root(body.comm, case.identity)},
         progress=progress,

@@ -113,6 +113,7 @@ class OutputSpec(Table):
         movie: whether a movie is made.
         probes: points whose motion is recorded [m].
         restart: time between two restart files, by the clock on the wall [s].
+        parallel: whether every rank writes its own part of the fields.
     """
 
     every: PositiveTime | None = None
@@ -120,6 +121,7 @@ class OutputSpec(Table):
     movie: StrictBool = False
     probes: tuple[tuple[Length, Length, Length], ...] = ()
     restart: PositiveTime = 30.0
+    parallel: StrictBool = False
 
 
 class Case(Table):
@@ -159,7 +161,7 @@ class Case(Table):
         free: dict[str, Any] = {
             "title": True,
             "time": {"energy_warning", "energy_limits"},
-            "output": {"picture", "movie", "restart"},
+            "output": {"picture", "movie", "restart", "parallel"},  # march looks after the last
         }
         content = _by_content(self.model_dump(exclude=free))
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

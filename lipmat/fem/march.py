@@ -47,6 +47,7 @@ def march(
     verify: bool = False,
     sharp: bool = True,
     restart_every: float = EVERY,
+    parallel: bool = False,
     resume: bool = False,
     identity: Mapping[str, str] | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -78,6 +79,8 @@ def march(
         sharp: Let the step follow bounds at the present state, where a law allows it: a polyconvex
             one at level ``linearised``.
         restart_every: Time between two restart files, by the clock on the wall [s].
+        parallel: Let every rank write its own part of the fields, for large bodies;
+            ``fields.vtkhdf`` is then an index over the files in the folder ``pieces``.
         resume: Go on with the run that left a restart file in the folder.
         identity: More texts by name that must be the same when the run is resumed.
         progress: Called on all ranks at every check.
@@ -112,10 +115,10 @@ def march(
         sharp_steps(step) if sharp else None,
     )
     settings = _settings(step, end, every, check_every, probes, verify) | dict(identity or {})
-    settings["sharp"] = repr(parts.sharp is not None)
+    settings |= {"sharp": repr(parts.sharp is not None), "parallel": repr(bool(parallel))}
     file = None if place is None else RestartFile(body, place, fingerprint(body) | settings)
     found = file.read() if file is not None and resume else None
-    recorder = Recorder(body, place, probes, None if found is None else found[1])
+    recorder = Recorder(body, place, probes, None if found is None else found[1], parallel)
     restarts = Restarts(file, recorder, restart_every)
     driver = Driver(body, step, end, every, check_every, parts, recorder, restarts, progress)
     if found is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import pickle
 from collections.abc import Callable
+from typing import cast
 
 if importlib.util.find_spec("dolfinx_solver") is not None:
     import dolfinx_solver  # noqa: F401
@@ -17,7 +18,7 @@ from mpi4py import MPI
 
 import h5py  # noqa: F401  (before dolfinx, which where numba is installed loads another HDF5)
 
-__all__ = ["MPI", "on_root", "only_root"]
+__all__ = ["MPI", "on_all", "on_root", "only_root"]
 
 
 def only_root[**P, T](
@@ -68,6 +69,34 @@ def on_root[**P, T](
     """
     shared: T = comm.bcast(only_root(comm, function, *args, **kwargs))
     return shared
+
+
+def on_all[**P, T](
+    comm: MPI.Intracomm, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Call ``function`` on every rank; what it raises on one of them is raised on all.
+
+    Args:
+        comm: The communicator; all its ranks must make this call.
+        function: What every rank calls; it must not communicate.
+        args: Positional arguments of ``function``.
+        kwargs: Keyword arguments of ``function``.
+
+    Returns:
+        Each rank's own result.
+
+    Raises:
+        Exception: A rank's own error, elsewhere that of the first rank that has one.
+    """
+    result, error = None, None
+    try:
+        result = function(*args, **kwargs)
+    except Exception as caught:
+        error = caught
+    seen = [e for e in comm.allgather(error and _portable(error)) if e is not None]
+    if seen:
+        raise error or seen[0]
+    return cast(T, result)
 
 
 def _portable(error: Exception) -> Exception:

@@ -20,6 +20,7 @@ from lipmat.fem.files import replace_file, sync_to_disk
 from lipmat.fem.mpi import only_root
 from lipmat.fem.order import node_dofs
 from lipmat.fem.outcome import Ending, Outcome
+from lipmat.fem.pieces import FieldPieces, remove_pieces
 from lipmat.fem.step import Step
 from lipmat.fem.vtkhdf import FieldFile
 
@@ -80,6 +81,7 @@ class Recorder:
         probes: Points whose nearest node's displacement goes into the history, (m, 3) [m].
         kept: History to go on from, shape (n, columns); the fields of its times are kept too. None:
             begin anew, and remove what an earlier run left.
+        parallel: Let every rank write its own part of the fields, see :mod:`lipmat.fem.pieces`.
 
     Attributes:
         columns: Names of the history's columns.
@@ -91,14 +93,15 @@ class Recorder:
         folder: str | Path | None,
         probes: Sequence[Sequence[float]] = (),
         kept: Array | None = None,
+        parallel: bool = False,
     ) -> None:
-        self.body = body
+        self.body, self._parallel = body, parallel
         self.folder = None if folder is None else Path(folder)
         self._rows: list[list[float]] = [] if kept is None else kept.tolist()
         self._probes = [_nearest_node(body, np.array(p)) for p in probes]
         names = [f"probe_{i + 1}_{a} [m]" for i in range(len(probes)) for a in "xyz"]
         self.columns = (*COLUMNS, *names)
-        self._fields: FieldFile | None = None
+        self._fields: FieldFile | FieldPieces | None = None
         self._csv: Any = None
         self._nodes = node_dofs(body.space)
         if self.folder is not None:
@@ -108,8 +111,10 @@ class Recorder:
         if kept is None:
             only_root(self.body.comm, _make_room, folder, STALE)
         fields = ("displacement", "velocity")
-        path = folder / "fields.vtkhdf"
-        self._fields = FieldFile(path, self.body.mesh, fields, {"stretch": 1}, kept)
+        path, writer = folder / "fields.vtkhdf", FieldPieces if self._parallel else FieldFile
+        self._fields = writer(path, self.body.mesh, fields, {"stretch": 1}, kept)
+        if not self._parallel:
+            only_root(self.body.comm, remove_pieces, folder)
         if kept is not None:
             only_root(self.body.comm, _make_room, folder, [n for n in STALE if n != RESTART])
         self._csv = only_root(self.body.comm, _open_csv, folder, self.columns, self._rows)

@@ -7,7 +7,8 @@ Format: VTKHDF 2.2, UnstructuredGrid, static mesh with temporal data
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,6 +28,10 @@ from dolfinx.io.utils import cell_perm_vtk
 
 Fields = Mapping[str, Mapping[str, Floats]]
 """Values by ``PointData`` or ``CellData`` and the name of the field."""
+Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]
+"""Shapes at one time, likewise."""
+Starts = Mapping[str, Mapping[str, int]]
+"""First rows, likewise."""
 
 VTK_CELLS = {mesh.CellType.hexahedron: 12, mesh.CellType.tetrahedron: 10}
 ROOM = 2**17  # bytes that an output time may take beside its fields
@@ -124,23 +129,13 @@ class FieldFile:
         self, file: h5py.File, kind: mesh.CellType, points: Floats, cells: Integers
     ) -> None:
         """Write the mesh and the empty fields."""
-        root = file.create_group("VTKHDF")
-        root.attrs["Version"] = np.array([2, 2])
-        root.attrs["Type"] = np.bytes_("UnstructuredGrid")
-        nodes = cells[:, np.argsort(cell_perm_vtk(kind, cells.shape[1]))]
+        shapes = field_shapes(len(points), len(cells), self._point_fields, self._cell_fields)
+        root = create_root(file, shapes)
         root.create_dataset("NumberOfPoints", data=np.array([len(points)]))
         root.create_dataset("NumberOfCells", data=np.array([len(cells)]))
         root.create_dataset("NumberOfConnectivityIds", data=np.array([cells.size]))
-        root.create_dataset("Points", data=points)
-        root.create_dataset("Connectivity", data=nodes.ravel())
-        root.create_dataset("Offsets", data=np.arange(len(cells) + 1) * cells.shape[1])
-        root.create_dataset("Types", data=np.full(len(cells), VTK_CELLS[kind], dtype=np.uint8))
-        point_shapes = {name: (len(points), 3) for name in self._point_fields}
-        cell_shapes = {
-            name: (len(cells), width) if width > 1 else (len(cells),)
-            for name, width in self._cell_fields.items()
-        }
-        _create_steps(root, {"PointData": point_shapes, "CellData": cell_shapes})
+        write_mesh(root, kind, points, cells)
+        create_fields(root, shapes)
 
     def _join_and_write(self, time: float, parts: list[dict[str, dict[str, Floats]]]) -> None:
         root, fields = self._file["VTKHDF"], {}
@@ -150,30 +145,14 @@ class FieldFile:
                 name: _joined(name, [part[kind] for part in parts], order, shape)
                 for name, shape in shapes.items()
             }
-        try:
+        with system_errors():
             self._write(self._file, time, fields)
-        except RuntimeError as error:  # what h5py makes of some failures of the system
-            raise OSError(" ".join(str(error).split())) from error
 
     def _write(self, file: h5py.File, time: float, fields: Fields) -> None:
         """Write the fields of all ranks, then their place, then the count of times."""
-        size = sum(values.nbytes for named in fields.values() for values in named.values())
-        assure_room(file.id.get_vfd_handle(), size + ROOM)
-        root = file["VTKHDF"]
-        steps = root["Steps"]
-        count = int(steps.attrs["NSteps"])
-        for kind, named in fields.items():
-            for name, values in named.items():
-                start = count * len(values)
-                _put(root[f"{kind}/{name}"], start, values)
-                _put(steps[f"{kind}Offsets/{name}"], count, np.array([start]))
-        for name in OFFSETS:
-            _put(steps[name], count, np.zeros((1, *steps[name].shape[1:]), dtype=np.int64))
-        _put(steps["NumberOfParts"], count, np.array([1]))
-        _put(steps["Values"], count, np.array([time]))
-        file.flush()
-        steps.attrs["NSteps"] = count + 1
-        file.flush()
+        count = int(file["VTKHDF/Steps"].attrs["NSteps"])
+        starts = write_fields(file, file["VTKHDF"], count, fields)
+        add_step(file, time, starts)
 
 
 def _first_times(path: Path, count: int) -> Iterator[tuple[float, Fields]]:
@@ -208,8 +187,27 @@ def _rows(root: h5py.Group, kind: str, name: str, number: int) -> Floats:
     return values
 
 
-def _create_steps(root: h5py.Group, shapes: Mapping[str, Mapping[str, tuple[int, ...]]]) -> None:
-    """Create the group of times, and the fields with one chunk for each time."""
+def field_shapes(
+    points: int, cells: int, point_fields: Sequence[str], cell_fields: Mapping[str, int]
+) -> Shapes:
+    """Return the shape of each field at one time, by kind and name."""
+    widths = {name: (width,) if width > 1 else () for name, width in cell_fields.items()}
+    return {
+        "PointData": dict.fromkeys(point_fields, (points, 3)),
+        "CellData": {name: (cells, *width) for name, width in widths.items()},
+    }
+
+
+def create_root(file: h5py.File, names: Mapping[str, Iterable[str]]) -> h5py.Group:
+    """Create the root of a VTKHDF file and its group of times, none yet; return the root.
+
+    Args:
+        file: An empty file.
+        names: Names of the fields by kind, ``PointData`` and ``CellData``.
+    """
+    root = file.create_group("VTKHDF")
+    root.attrs["Version"] = np.array([2, 2])
+    root.attrs["Type"] = np.bytes_("UnstructuredGrid")
     steps = root.create_group("Steps")
     steps.attrs["NSteps"] = 0
     steps.create_dataset("Values", (0,), maxshape=(None,), dtype=np.float64)
@@ -217,14 +215,85 @@ def _create_steps(root: h5py.Group, shapes: Mapping[str, Mapping[str, tuple[int,
         steps.create_dataset(name, (0,), maxshape=(None,), dtype=np.int64)
     for name in ("CellOffsets", "ConnectivityIdOffsets"):
         steps.create_dataset(name, (0, 1), maxshape=(None, 1), dtype=np.int64)
-    for kind, fields in shapes.items():
+    for kind, fields in names.items():
         root.create_group(kind)
         steps.create_group(f"{kind}Offsets")
-        for name, (size, *rest) in fields.items():
-            root[kind].create_dataset(
-                name, (0, *rest), np.float64, maxshape=(None, *rest), chunks=(size, *rest)
-            )
+        for name in fields:
             steps.create_dataset(f"{kind}Offsets/{name}", (0,), maxshape=(None,), dtype=np.int64)
+    return root
+
+
+def write_mesh(root: h5py.Group, kind: mesh.CellType, points: Floats, cells: Integers) -> None:
+    """Write a mesh as VTK has it; the cells' nodes come in dolfinx's order, shape (m, 4 or 8)."""
+    nodes = cells[:, np.argsort(cell_perm_vtk(kind, cells.shape[1]))]
+    root.create_dataset("Points", data=points)
+    root.create_dataset("Connectivity", data=nodes.ravel())
+    root.create_dataset("Offsets", data=np.arange(len(cells) + 1) * cells.shape[1])
+    root.create_dataset("Types", data=np.full(len(cells), VTK_CELLS[kind], dtype=np.uint8))
+
+
+def create_fields(root: h5py.Group, shapes: Shapes) -> None:
+    """Create the fields without a time, one chunk for each time to come."""
+    for kind, fields in shapes.items():
+        for name, (size, *rest) in fields.items():
+            chunk = (max(size, 1), *rest)
+            most = (None, *rest)
+            root[kind].create_dataset(name, (0, *rest), np.float64, maxshape=most, chunks=chunk)
+
+
+def write_fields(file: h5py.File, root: h5py.Group, count: int, fields: Fields) -> Starts:
+    """Write fields behind ``count`` times, whatever may be there; return their first rows.
+
+    Raises:
+        OSError: There is no room for them.
+    """
+    size = sum(values.nbytes for named in fields.values() for values in named.values())
+    assure_room(file.id.get_vfd_handle(), size + ROOM)
+    starts: dict[str, dict[str, int]] = {kind: {} for kind in fields}
+    for kind, named in fields.items():
+        for name, values in named.items():
+            starts[kind][name] = count * len(values)
+            _put(root[f"{kind}/{name}"], count * len(values), values)
+    return starts
+
+
+def add_step(
+    file: h5py.File,
+    time: float,
+    starts: Starts,
+    parts: int = 1,
+    first: Sequence[int] = (0, 0, 0, 0),
+) -> None:
+    """Write where the fields of a time are, and only then the count of times.
+
+    Args:
+        file: The file.
+        time: The time [s].
+        starts: First row of each field by kind and name.
+        parts: Number of parts of the mesh at that time.
+        first: First part, point, cell and connectivity id of that mesh.
+    """
+    steps = file["VTKHDF/Steps"]
+    count = int(steps.attrs["NSteps"])
+    for kind, named in starts.items():
+        for name, start in named.items():
+            _put(steps[f"{kind}Offsets/{name}"], count, np.array([start]))
+    for name, value in zip(OFFSETS, first, strict=True):
+        _put(steps[name], count, np.full((1, *steps[name].shape[1:]), value))
+    _put(steps["NumberOfParts"], count, np.array([parts]))
+    _put(steps["Values"], count, np.array([time]))
+    file.flush()
+    steps.attrs["NSteps"] = count + 1
+    file.flush()
+
+
+@contextmanager
+def system_errors() -> Iterator[None]:
+    """Raise as OSError what h5py makes of some failures of the system."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OSError(" ".join(str(error).split())) from error
 
 
 def _joined(

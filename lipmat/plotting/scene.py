@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from lipmat.errors import InputError
+from lipmat.plotting.fields import FieldReader
 
 Floats = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -50,13 +50,10 @@ class Scene:
     """The deforming surface of a run, coloured, seen from one place in one scale."""
 
     def __init__(self, path: Path) -> None:
-        import pyvista
-
-        self._file = h5py.File(path, "r", locking=False)
-        self._data = self._file["VTKHDF"]
-        if not self._data["Steps"].attrs["NSteps"]:
+        self._fields = FieldReader(path)
+        if not len(self._fields.times):
             raise InputError(f"{path}: holds no output times, expected at least one")
-        self._surface = pyvista.read(path).extract_surface(algorithm="dataset_surface")
+        self._surface = self._fields.grid().extract_surface(algorithm="dataset_surface")
         self._nodes = self._surface["vtkOriginalPointIds"]
         self._cells = self._surface["vtkOriginalCellIds"]
         self._surface.clear_data()
@@ -64,7 +61,7 @@ class Scene:
         self._outline = self._surface.extract_feature_edges(
             feature_angle=40, manifold_edges=False, non_manifold_edges=False
         )
-        self._stretch = "stretch" in self._data["CellData"]
+        self._stretch = "stretch" in self._fields.names("CellData")
         self.times = self._finite_times()
         if not len(self.times):
             raise InputError(f"{path}: holds no finite output times, expected at least one")
@@ -74,15 +71,14 @@ class Scene:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._fields.close()
 
     def _finite_times(self) -> Floats:
         """Return the output times [s] without those at the end of a run that became non-finite."""
-        count = int(self._data["Steps"].attrs["NSteps"])
+        count = len(self._fields.times)
         while count and not all(np.isfinite(field).all() for field in self._state(count - 1)):
             count -= 1
-        times: Floats = self._data["Steps/Values"][:count]
-        return times
+        return self._fields.times[:count]
 
     def _frame(self, sampled: Floats) -> None:
         """Choose one view, one scale and one range of colours for all times."""
@@ -116,13 +112,6 @@ class Scene:
         factor, unit = scaled(self.limits[1], "m")
         return factor, f"displacement [{unit}]"
 
-    def _rows(self, kind: str, name: str, output: int) -> Floats:
-        """Return a field at one output time."""
-        size = self._data["NumberOfPoints" if kind == "PointData" else "NumberOfCells"][0]
-        start = self._data[f"Steps/{kind}Offsets/{name}"][output]
-        rows: Floats = self._data[f"{kind}/{name}"][start : start + size]
-        return rows
-
     def _state(self, output: float) -> tuple[Floats, Floats]:
         """Return points [m] and colours at an output; between two of them, linear in time."""
         before, part = int(output), output % 1.0
@@ -130,10 +119,10 @@ class Scene:
             pairs = zip(self._state(before), self._state(before + 1), strict=True)
             points, colours = ((1 - part) * a + part * b for a, b in pairs)
             return points, colours
-        moved = self._rows("PointData", "displacement", before)[self._nodes]
+        moved = self._fields.rows("PointData", "displacement", before)[self._nodes]
         if self._stretch:
-            cells = self._rows("CellData", "stretch", before).reshape(-1)[self._cells]
-            return self._rest + moved, cells
+            stretch = self._fields.rows("CellData", "stretch", before)
+            return self._rest + moved, stretch.reshape(-1)[self._cells]
         return self._rest + moved, np.linalg.norm(moved, axis=1)
 
     def images(
