@@ -13,13 +13,15 @@ import ufl
 from numpy.typing import NDArray
 
 from lipmat.fem.compiler import library
-from lipmat.fem.forms import degree_of, moments_of
-from lipmat.fem.kernel import ARGUMENTS, GENERATOR, Extremes, Layout, Moments, Program, generate
+from lipmat.fem.forms import degree_of, is_hexahedral
+from lipmat.fem.kernel import ARGUMENTS, GENERATOR, Extremes, Layout, Program, generate
+from lipmat.fem.modes import COORDINATES, Hexahedra, coordinate_modes
 from lipmat.fem.mpi import MPI
 
 # isort: split
 import ffcx.naming
-from dolfinx import fem, la, mesh
+from dolfinx import la, mesh
+from ufl.checks import is_cellwise_constant
 
 Array = NDArray[np.float64]
 
@@ -38,20 +40,21 @@ class Term:
 
 
 class _Fields:
-    """What a program gathers: coordinates, functions, and moments of functions.
+    """What a program gathers: coordinates and functions.
 
     Args:
         domain: The mesh.
-        coefficients: UFL coefficients of the integrand in its order; one that ``averages`` a
-            function is its moments.
-        tests: Space of the test function, if any.
+        coefficients: UFL coefficients of the integrand in its order, functions or modes of them.
+        arguments: The test function, if any, or its modes.
     """
 
     def __init__(
-        self, domain: mesh.Mesh, coefficients: Sequence[Any], tests: Sequence[fem.FunctionSpace]
+        self, domain: mesh.Mesh, coefficients: Sequence[Any], arguments: Sequence[Any]
     ) -> None:
-        gathered = [getattr(c, "averages", c) for c in coefficients]
-        functions: list[fem.Function] = list(dict.fromkeys(gathered))
+        gathered = [getattr(c, "modes_of", c) for c in coefficients]
+        functions = [f for f in dict.fromkeys(gathered) if f is not COORDINATES]
+        tests = [v.ufl_function_space() for v in arguments]
+        tests = [getattr(space, "modes_of", space) for space in tests]
         spaces = [f.function_space for f in functions] + list(tests)
         self.arrays = [domain.geometry.x, *(f.x.array for f in functions)]
         self.tables = [
@@ -62,25 +65,12 @@ class _Fields:
         layouts = [Layout(d.shape[1], b) for d, b in zip(self.tables, blocks, strict=True)]
         self.layouts = tuple(layouts[: 1 + len(functions)])
         self.test = layouts[-1] if tests else None
-        self.coefficients = tuple(
-            self._moments(c, 1 + functions.index(g))
-            if hasattr(c, "averages")
-            else 1 + functions.index(g)
-            for c, g in zip(coefficients, gathered, strict=True)
-        )
-
-    def _moments(self, coefficient: Any, source: int) -> Moments:
-        """Return the form of the moments that a coefficient stands for."""
-        space = coefficient.ufl_function_space()
-        gradient = ufl.grad(coefficient.averages)
-        domain = coefficient.averages.function_space.mesh
-        dx = ufl.Measure("dx", domain=domain, metadata={"quadrature_degree": degree_of(domain)})
-        return Moments(moments_of(gradient, ufl.TestFunction(space)) * dx, source)
+        numbers = {COORDINATES: 0} | {f: 1 + k for k, f in enumerate(functions)}
+        self.coefficients = tuple(numbers[g] for g in gathered)
 
     def tag(self) -> str:
         """Return what the generated code depends on besides the integrand."""
-        sources = [c.source if isinstance(c, Moments) else -c for c in self.coefficients]
-        return f"{GENERATOR} {self.layouts} {self.test} {sources}"
+        return f"{GENERATOR} {self.layouts} {self.test} {self.coefficients}"
 
 
 class _Call:
@@ -132,6 +122,19 @@ class _Constants:
             self.values[:] = np.concatenate([np.ravel(c.value) for c in self._constants])
 
 
+def _form(domain: mesh.Mesh, integrands: Sequence[Any]) -> ufl.Form:
+    """Return the integrals, numbered by subdomains.
+
+    What is the same all over each cell is evaluated once and multiplied by the cell's volume.
+    """
+    degree, factor = degree_of(domain), 1
+    if is_hexahedral(domain) and all(is_cellwise_constant(i) for i in integrands):
+        cells = Hexahedra(coordinate_modes(domain))
+        degree, factor = 1, abs(cells.volume) / abs(cells.centre)
+    dx = ufl.Measure("dx", domain=domain, metadata={"quadrature_degree": degree})
+    return sum(factor * integrand * dx(k) for k, integrand in enumerate(integrands))
+
+
 class CellIntegrals:
     """Terms over some cells: one pass over them, one function call.
 
@@ -142,10 +145,8 @@ class CellIntegrals:
     """
 
     def __init__(self, domain: mesh.Mesh, cells: NDArray[np.int32], terms: Sequence[Term]) -> None:
-        dx = ufl.Measure("dx", domain=domain, metadata={"quadrature_degree": degree_of(domain)})
-        form = sum(term.integrand * dx(k) for k, term in enumerate(terms))
-        tests = [argument.ufl_function_space() for argument in form.arguments()]
-        fields = _Fields(domain, form.coefficients(), tests)
+        form = _form(domain, [term.integrand for term in terms])
+        fields = _Fields(domain, form.coefficients(), form.arguments())
         outputs = tuple(term.output for term in terms)
         program = Program(form, outputs, fields.layouts, fields.coefficients, fields.test)
         signature = ffcx.naming.compute_signature([form], f"{outputs} {fields.tag()}")

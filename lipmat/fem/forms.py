@@ -10,7 +10,9 @@ incompressible laws from locking and passes the patch test on cells of every sha
     full        every part at eight points
     selective   parts that are ``reduced``, those of the volume, with the mean
     reduced     every part with the mean, one evaluation of the law for each cell; what the mean
-                does not see is held by the energy ``G/2 |grad u - mean|^2`` of hourglass stiffness
+                does not see is held by the energy ``G/4 |grad u - mean|^2`` of hourglass stiffness
+
+Means and hourglass energy are closed forms, see :mod:`lipmat.fem.modes`.
 
 On tetrahedra the gradient is constant, and the three are the same.
 """
@@ -18,15 +20,16 @@ On tetrahedra the gradient is constant, and the three are the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Protocol
 
-import basix.ufl
 import numpy as np
 import ufl
 from numpy.typing import NDArray
 from torch import nn
 
 from lipmat.fem.lift import arguments_of, principal_stretches, strain_vector, stress_of
+from lipmat.fem.modes import Hexahedra, coordinate_modes, modes_of
 from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
 from lipmat.fem.trace import energy_in_ufl, gradient_in_ufl
 from lipmat.materials.law import SMALL_STRAIN, Law, Part
@@ -58,24 +61,9 @@ def degree_of(domain: mesh.Mesh) -> int:
     return DEGREE[str(domain.topology.cell_name())]
 
 
-def moments(domain: mesh.Mesh, size: int) -> ufl.FunctionSpace:
-    """Return the space of the integrals over each cell of a gradient of some size, and of 1."""
-    cell = str(domain.topology.cell_name())
-    element = basix.ufl.element("DG", cell, 0, shape=(size + 1,))
-    return ufl.FunctionSpace(domain.ufl_domain(), element)
-
-
-def moments_of(gradient: Any, test: Any) -> Any:
-    """Return the integrand of a gradient's moments, linear in a test function of their space."""
-    flat = [gradient[i] for i in np.ndindex(gradient.ufl_shape)]
-    return sum(g * test[k] for k, g in enumerate(flat)) + test[len(flat)]
-
-
-def mean_of(found: Any, shape: tuple[int, ...]) -> Any:
-    """Return the mean gradient of the given shape from its moments."""
-    size = int(np.prod(shape))
-    values = np.array([found[k] / found[size] for k in range(size)], dtype=object)
-    return ufl.as_tensor(values.reshape(shape).tolist())
+def is_hexahedral(domain: mesh.Mesh) -> bool:
+    """Tell whether the cells of a mesh are hexahedra."""
+    return str(domain.topology.cell_name()) == "hexahedron"
 
 
 class MaterialForms:
@@ -100,7 +88,7 @@ class MaterialForms:
         assert isinstance(law, nn.Module)
         self.law, self.mesh, self.axes = law, domain, axes
         self.dx = dx(metadata={"quadrature_degree": degree_of(domain)})
-        hexahedra = str(domain.topology.cell_name()) == "hexahedron"
+        hexahedra = is_hexahedral(domain)
         reduced = hexahedra and formulation == "reduced"
         self.meaned = {
             p.name: reduced or (hexahedra and formulation == "selective" and p.reduced)
@@ -111,43 +99,57 @@ class MaterialForms:
         """Modulus of the hourglass energy [Pa]."""
         self.means = any(self.meaned.values())
         """Whether any part is."""
-        self._moments: dict[Any, Any] = {}
+        self.compact = True
+        """Whether splines are single operations, which only the kernels over lanes know."""
+        self._modes: dict[Any, Any] = {}
 
     def _constant(self, values: NDArray[np.float64]) -> Any:
         return fem.Constant(self.mesh, values)
 
-    def mean_gradient(self, u: fem.Function) -> Any:
-        """Return the mean gradient over each cell of a function.
+    @cached_property
+    def _cells(self) -> Hexahedra:
+        return Hexahedra(coordinate_modes(self.mesh))
 
-        Its moments are a coefficient that :class:`lipmat.fem.assembly.CellIntegrals` computes,
-        cell by cell, from the function that it ``averages``.
+    def _modes_of(self, u: Any) -> Any:
+        if u not in self._modes:
+            self._modes[u] = modes_of(u)
+        return self._modes[u]
+
+    def mean_gradient(self, u: Any) -> Any:
+        """Return the mean gradient over each cell of a function or a test function.
+
+        It is made of its modes, which :class:`lipmat.fem.assembly.CellIntegrals` passes on.
         """
-        gradient = ufl.grad(u)
-        if u not in self._moments:
-            size = int(np.prod(gradient.ufl_shape))
-            self._moments[u] = ufl.Coefficient(moments(self.mesh, size))
-            self._moments[u].averages = u
-        return mean_of(self._moments[u], gradient.ufl_shape)
+        mean = self._cells.mean_gradient(self._modes_of(u))
+        return ufl.as_tensor(mean.reshape(ufl.grad(u).ufl_shape).tolist())
+
+    def _variation(self, v: Any) -> Any:
+        """Return the gradient of a test function, the mean one if all parts take the mean."""
+        return self.mean_gradient(v) if all(self.meaned.values()) else ufl.grad(v)
+
+    def _hourglass_forces(self, u: Any, factor: float = 1.0) -> Any:
+        """Return the forces of the hourglass stiffness on what lies beyond the mean of v."""
+        forces = self._cells.forces(self._cells.beyond(self._modes_of(u)))
+        return self._constant(np.array(factor * self.hourglass)) * forces
 
     def _gradient(self, part: Part, u: fem.Function) -> Any:
         return self.mean_gradient(u) if self.meaned[part.name] else ufl.grad(u)
 
     def internal_force(self, u: fem.Function, v: Any) -> Any:
         """Return the virtual work ``sum_parts P : grad v`` of the displacement u."""
-        g = ufl.grad(v)
-        work = sum(self.work(part, self._gradient(part, u), g) for part in self.law.parts)
-        if self.hourglass:
-            beyond = ufl.grad(u) - self.mean_gradient(u)
-            work += self._constant(np.array(self.hourglass)) * ufl.inner(beyond, g)
-        return work
+        stress = sum(self.stress(part, self._gradient(part, u)) for part in self.law.parts)
+        if not self.hourglass:
+            return ufl.inner(stress, ufl.grad(v))
+        numbers = np.array([stress[i] for i in np.ndindex(3, 3)], dtype=object).reshape(3, 3)
+        return self._cells.work(self._hourglass_forces(u), self._modes_of(v), numbers)
 
-    def work(self, part: Part, h: Any, g: Any) -> Any:
-        """Return ``P : g`` of a part at a displacement gradient h."""
+    def stress(self, part: Part, h: Any) -> Any:
+        """Return the first Piola–Kirchhoff stress of a part at a displacement gradient h."""
 
         def forces(x: Any) -> list[Any]:
-            return gradient_in_ufl(self.law, part.name, x, self._constant)
+            return gradient_in_ufl(self.law, part.name, x, self._constant, self.compact)
 
-        return ufl.inner(stress_of(part.measure, h, forces, self.axes), g)
+        return stress_of(part.measure, h, forces, self.axes)
 
     def stored_energy(self, u: fem.Function) -> Any:
         """Return the stored energy ``sum_parts W``, without that of the hourglass stiffness."""
@@ -159,8 +161,7 @@ class MaterialForms:
 
     def hourglass_energy(self, u: fem.Function) -> Any:
         """Return the energy of the hourglass stiffness."""
-        beyond = ufl.grad(u) - self.mean_gradient(u)
-        return 0.5 * self._constant(np.array(self.hourglass)) * ufl.inner(beyond, beyond)
+        return 0.5 * self._cells.work(self._hourglass_forces(u), self._modes_of(u))
 
     def bound_constants(self) -> dict[str, fem.Constant]:
         """Return a constant of the right shape for the bound of every part."""
@@ -178,32 +179,41 @@ class MaterialForms:
             weights: Bound of each part, of the shape of :meth:`bound_constants`.
             factor: Of the hourglass stiffness, if the weights are not K0 but a multiple of it.
         """
-        g = ufl.grad(v)
-        out = self.pointwise_reference(ufl.grad(u), g, weights, factor)
-        if not self.means:
-            return out
-        mean = self.mean_reference(self.mean_gradient(u), g, weights, factor)
-        return mean if out is None else out + mean
+        g = self._variation(v)
+        shares = []
+        if not all(self.meaned.values()):
+            shares.append(self.pointwise_reference(ufl.grad(u), g, weights))
+        if self.means:
+            shares.append(self.mean_reference(self.mean_gradient(u), g, weights))
+        if self.hourglass:
+            forces = self._hourglass_forces(u, factor)
+            shares.append(self._cells.work(forces, self._modes_of(v)))
+        return sum(shares[1:], shares[0])
 
-    def pointwise_reference(
-        self, h: Any, g: Any, weights: Mapping[str, Any], factor: float = 1.0
-    ) -> Any:
+    def pointwise_reference(self, h: Any, g: Any, weights: Mapping[str, Any]) -> Any:
         """Return the share of K0 in the gradients h and g at the points; None if there is none."""
-        return self._reference(False, factor * self.hourglass, h, g, weights)
+        return self._reference(False, h, g, weights)
 
-    def mean_reference(
-        self, h: Any, g: Any, weights: Mapping[str, Any], factor: float = 1.0
-    ) -> Any:
+    def mean_reference(self, h: Any, g: Any, weights: Mapping[str, Any]) -> Any:
         """Return the share of K0 in the mean gradients h and g; None if there is none."""
-        return self._reference(True, -factor * self.hourglass, h, g, weights)
+        return self._reference(True, h, g, weights)
 
-    def _reference(
-        self, meaned: bool, hourglass: float, h: Any, g: Any, weights: Mapping[str, Any]
-    ) -> Any:
+    def hourglass_reference(self, first: Any, second: Any, coordinates: Any) -> Any:
+        """Return the share of K0 in what lies beyond the means; None if there is none.
+
+        Args:
+            first: Modes of a function.
+            second: Modes of another.
+            coordinates: Modes of the coordinates, a function.
+        """
+        if not self.hourglass:
+            return None
+        cells = Hexahedra(coordinates)
+        return self.hourglass * cells.work(cells.forces(cells.beyond(first)), second)
+
+    def _reference(self, meaned: bool, h: Any, g: Any, weights: Mapping[str, Any]) -> Any:
         parts = [p for p in self.law.parts if self.meaned[p.name] == meaned]
         terms = [self._part_reference(p, weights[p.name], h, g) for p in parts]
-        if hourglass:
-            terms.append(self._constant(np.array(hourglass)) * ufl.inner(h, g))
         return sum(terms[1:], terms[0]) if terms else None
 
     def _part_reference(self, part: Part, bound: Any, h: Any, g: Any) -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 import ufl
 from numpy.typing import NDArray
 
-from lipmat.fem import lanes
+from lipmat.fem import lanes, ramps
 from lipmat.fem.lanes import HEXAHEDRON, LanesFormatter, function
 
 # isort: split
@@ -32,7 +32,7 @@ from ffcx.ir.representation import compute_ir
 
 LANES = 8
 GENERATOR = hashlib.sha256(
-    b"".join(Path(file).read_bytes() for file in (__file__, lanes.__file__))
+    b"".join(Path(file).read_bytes() for file in (__file__, lanes.__file__, ramps.__file__))
 ).hexdigest()
 """Of what generates: code that another version of it wrote is not taken from the cache."""
 ARGUMENTS = (
@@ -41,6 +41,7 @@ ARGUMENTS = (
 )
 _HEAD = f"""#include <math.h>
 #include <stdint.h>
+#include <string.h>
 #define LANES {LANES}
 typedef double lanes __attribute__((vector_size(8 * LANES)));
 static const lanes ZERO;
@@ -118,19 +119,6 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Moments:
-    """A coefficient that is computed cell by cell: the integrals over the cell of a linear form.
-
-    Attributes:
-        form: The linear form; its only coefficient is the field that it takes.
-        source: Number of that field.
-    """
-
-    form: ufl.Form
-    source: int
-
-
-@dataclass(frozen=True)
 class Extremes:
     """An expression at points of which each cell gives the extremes.
 
@@ -155,14 +143,14 @@ class Program:
         outputs: Number of the output of each term.
         fields: Layouts of what is gathered: the coordinates, then functions.
         coefficients: For each coefficient of the integrand, in its order, the number of the field
-            it is, or its moments.
+            it is, or whose modes it is: on hexahedra both are passed on in the same way.
         test: Layout of the test function; None without one.
     """
 
     integrand: ufl.Form | Extremes
     outputs: tuple[int, ...]
     fields: tuple[Layout, ...]
-    coefficients: tuple[int | Moments, ...]
+    coefficients: tuple[int, ...]
     test: Layout | None
 
 
@@ -183,16 +171,11 @@ def generate(program: Program) -> str:
 
 def _kernels(program: Program, formatter: LanesFormatter) -> dict[str, str]:
     """Return the bodies of all kernels by name."""
-    kernels = {}
-    for k, coefficient in enumerate(program.coefficients):
-        if isinstance(coefficient, Moments):
-            ((_, body),) = _of_form(coefficient.form, formatter)
-            kernels[f"moments_{k}"] = body
     if isinstance(program.integrand, Extremes):
         found = [(0, _of_expression(program.integrand, formatter))]
     else:
         found = _of_form(program.integrand, formatter)
-    return kernels | {f"term_{k}": body for k, body in found}
+    return {f"term_{k}": body for k, body in found}
 
 
 def _of_form(form: ufl.Form, formatter: LanesFormatter) -> list[tuple[int, str]]:
@@ -220,16 +203,13 @@ def _of_expression(extremes: Extremes, formatter: LanesFormatter) -> str:
 
 def _loop(program: Program) -> str:
     """Return the function that gathers, calls the kernels and adds."""
-    coordinates = program.fields[0]
     size, lines = _placed(program)
     lines = [
-        f"lanes X[{coordinates.size}], w[{max(size, 1)}] = {{{{0}}}};",
+        f"lanes w[{size}];",
         "int64_t cell[LANES];",
         "for (int l = 0; l < LANES; ++l)",
         "  cell[l] = cells[first + l < count ? first + l : count - 1];",
         "const int used = count - first < LANES ? count - first : LANES;",
-        f"gather(X, fields[0], dofs[0], cell, {coordinates.nodes}, {coordinates.block});",
-        *_transformed("X", coordinates),
         *lines,
     ]
     if isinstance(program.integrand, Extremes):
@@ -244,36 +224,24 @@ def _loop(program: Program) -> str:
 
 
 def _placed(program: Program) -> tuple[int, list[str]]:
-    """Return how many numbers a cell's coefficients are, and the lines that fill them.
+    """Return how many numbers coefficients and coordinates are, and the lines that fill them.
 
-    The coefficients of the integrand come first, in its order; then fields that only moments need.
+    The coefficients of the integrand come first, in its order. What is needed twice is copied.
     """
-    offset, place, gathered, computed = (
-        0,
-        dict[int, int](),
-        list[str](),
-        list[tuple[int, int, int]](),
-    )
-    sources = [c.source for c in program.coefficients if isinstance(c, Moments)]
-    only = [k for k in dict.fromkeys(sources) if k not in program.coefficients]
-    for number, coefficient in enumerate((*program.coefficients, *only)):
-        if isinstance(coefficient, Moments):
-            computed.append((number, offset, coefficient.source))
-            offset += program.fields[coefficient.source].block * 3 + 1
-            continue
-        field = program.fields[coefficient]
-        place[coefficient] = offset
-        gathered.append(
-            f"gather(w + {offset}, fields[{coefficient}], dofs[{coefficient}], cell, "
-            f"{field.nodes}, {field.block});"
-        )
-        gathered += _transformed(f"w + {offset}", field)
+    offset, place, lines = 0, dict[int, int](), list[str]()
+    for number in (*program.coefficients, *({0} - {*program.coefficients})):
+        field = program.fields[number]
+        if number in place:
+            lines.append(f"memcpy(w + {offset}, w + {place[number]}, {field.size} * sizeof *w);")
+        else:
+            lines.append(
+                f"gather(w + {offset}, fields[{number}], dofs[{number}], cell, "
+                f"{field.nodes}, {field.block});"
+            )
+            lines += _transformed(f"w + {offset}", field)
+            place[number] = offset
         offset += field.size
-    moments = [
-        f"moments_{number}(w + {at}, w + {place[source]}, constants, X);"
-        for number, at, source in computed
-    ]
-    return offset, gathered + moments
+    return offset, [*lines, f"const lanes *X = w + {place[0]};"]
 
 
 def _transformed(name: str, layout: Layout) -> list[str]:

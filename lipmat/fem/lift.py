@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import ufl
+from numpy.polynomial import chebyshev
 
 from lipmat.materials.law import Measure
 
@@ -37,6 +38,21 @@ _APART = 1e-8  # smallest distance of the nodes over their mean: the square root
 _SMALLEST = 1e-15  # and absolute, for a strain of zero
 _ANGLE = 1.0 - 1e-15  # largest cosine of the threefold angle
 _LOG_POINTS = 8
+_DEGREE = 17
+
+
+def _third_of_angle() -> list[float]:
+    """Return the coefficients of ``cos(2/3 acos(w))`` in powers of ``2 w - 1``, w in [0, 1].
+
+    Interpolated at more nodes than needed, whose rounding averages out.
+    """
+    nodes = chebyshev.chebpts1(60)
+    values = np.cos(2 / 3 * np.arccos((1 + nodes) / 2))
+    series = chebyshev.chebfit(nodes, values, _DEGREE + 3)[: _DEGREE + 1]
+    return [float(c) for c in chebyshev.cheb2poly(series)]
+
+
+_THIRD = _third_of_angle()
 _ROOT2 = float(np.sqrt(2.0))
 
 
@@ -55,11 +71,32 @@ def eigenvalues(c: Any) -> tuple[Any, Any, Any]:
         d[0] * (d[1] * d[2] - yz * yz) - xy * (xy * d[2] - yz * xz) + xz * (xy * yz - d[1] * xz)
     )
     cosine = determinant / (2 * radius * radius * radius)
-    angle = ufl.acos(ufl.max_value(ufl.min_value(cosine, _ANGLE), -_ANGLE)) / 3
-    # cosines only: a sine beside them would make the compiler call sincos, which does not vectorise
-    first = mean + 2 * radius * ufl.cos(angle)
-    third = mean + 2 * radius * ufl.cos(angle + 2 * np.pi / 3)
+    bounded = ufl.max_value(ufl.min_value(cosine, _ANGLE), -_ANGLE)
+    first = mean + 2 * radius * _of_third(bounded)
+    third = mean - 2 * radius * _of_third(-bounded)
     return first, 3 * mean - first - third, third
+
+
+def _of_third(cosine: Any) -> Any:
+    """Return ``cos(acos(x) / 3)`` by a polynomial in ``w = sqrt((1 + x) / 2)``, within 2e-15.
+
+    It is ``cos(2/3 acos(w))``, which is analytic for w in [0, 1].
+    """
+    return _polynomial(_THIRD, ufl.sqrt(2 + 2 * cosine) - 1)
+
+
+def _polynomial(coefficients: Sequence[float], x: Any) -> Any:
+    """Return a polynomial as its even and odd half: two shorter chains of operations for a CPU."""
+    square = x * x
+    even, odd = (_horner(coefficients[k::2], square) for k in (0, 1))
+    return even + x * odd
+
+
+def _horner(coefficients: Sequence[float], x: Any) -> Any:
+    out: Any = coefficients[-1]
+    for c in coefficients[-2::-1]:
+        out = out * x + c
+    return out
 
 
 def isotropic_function(c: Any, node: Sequence[Any], value: Sequence[Any]) -> Any:

@@ -1,16 +1,18 @@
 """From torch to UFL: the gradient of a low-dimensional potential, traced and rewritten.
 
-``make_fx(torch.func.grad(potential))`` gives a graph of ATen operations. Nodes that depend on the
-weights alone are evaluated by torch; where they meet the strain they become ``fem.Constant``
-arrays, so that a compiled kernel serves every material of one architecture. All other nodes are
-evaluated on numpy arrays of UFL scalars. There is no second implementation of a law.
+``make_fx(torch.func.grad_and_value(potential))`` gives a graph of ATen operations. Nodes that
+depend on the weights alone are evaluated by torch; where they meet the strain they become
+``fem.Constant`` arrays, so that a compiled kernel serves every material of one architecture. All
+other nodes are evaluated on numpy arrays of UFL scalars. There is no second implementation of a
+law.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -19,29 +21,50 @@ from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from lipmat.fem.ramps import Ramps, table_of
+
 Expressions = NDArray[np.object_]
 Constant = Callable[[NDArray[np.float64]], Any]
+FEWEST_KNOTS = 8
+"""Of a sum of ramps that is kept as one operation: a shorter one is faster written out."""
+
+_Graphs = dict[tuple[str, int, bool], fx.GraphModule]
+_GRAPHS: WeakKeyDictionary[nn.Module, _Graphs] = WeakKeyDictionary()
 
 
 class UnsupportedOperation(TypeError):
     """A law uses a torch operation that has no counterpart in UFL."""
 
 
-def trace(function: Callable[[Tensor], Tensor], size: int) -> fx.GraphModule:
-    """Trace a function of a float64 vector of the given size into a graph of ATen operations."""
-    example = torch.linspace(1.1, 1.3, size, dtype=torch.float64)
-    graph: fx.GraphModule = make_fx(lambda x: function(x))(example)
-    graph.graph.eliminate_dead_code()
-    return graph
+def trace(law: nn.Module, method: str, size: int, potential: bool = True) -> fx.GraphModule:
+    """Return the graph of ATen operations that gives ``law.method``'s gradient and its value.
+
+    Of a method that is no potential it gives the values. A law is traced once: its weights and
+    settings are those of that moment, as are its bounds.
+    """
+    graphs = _GRAPHS.setdefault(law, {})
+    key = method, size, potential
+    if key not in graphs:
+        called = getattr(law, method)
+        function = torch.func.grad_and_value(called) if potential else lambda x: (called(x),)
+        example = torch.linspace(1.1, 1.3, size, dtype=torch.float64)
+        graph: fx.GraphModule = make_fx(lambda x: function(x))(example)
+        graph.graph.eliminate_dead_code()
+        graphs[key] = graph
+    return graphs[key]
 
 
 def energy_in_ufl(law: nn.Module, method: str, arguments: Sequence[Any], constant: Constant) -> Any:
     """Return the potential ``law.method`` at UFL scalars; arguments as of gradient_in_ufl."""
-    return _evaluate(law, method, getattr(law, method), arguments, constant)[0]
+    return _evaluate(law, method, 1, arguments, constant)[0]
 
 
 def gradient_in_ufl(
-    law: nn.Module, method: str, arguments: Sequence[Any], constant: Constant
+    law: nn.Module,
+    method: str,
+    arguments: Sequence[Any],
+    constant: Constant,
+    compact: bool = False,
 ) -> list[Any]:
     """Return the gradient of ``law.method`` at UFL scalars, as a list of UFL scalars.
 
@@ -50,50 +73,69 @@ def gradient_in_ufl(
         method: Name of a method that maps a tensor (n,) to a scalar tensor.
         arguments: The n UFL scalars.
         constant: Makes a UFL coefficient of an array of weights (a ``fem.Constant``).
+        compact: Keep sums of ramps as one operation, which kernels over lanes know and plain FFCx
+            does not (:mod:`lipmat.fem.ramps`).
 
     Raises:
         UnsupportedOperation: Names the module and the operation.
     """
-    return _evaluate(law, method, torch.func.grad(getattr(law, method)), arguments, constant)
+    return _evaluate(law, method, 0, arguments, constant, compact=compact)
+
+
+def values_in_ufl(
+    law: nn.Module, method: str, arguments: Sequence[Any], constant: Constant
+) -> list[Any]:
+    """Return what ``law.method``, a map from vectors to vectors, gives at UFL scalars."""
+    return _evaluate(law, method, 0, arguments, constant, potential=False)
 
 
 def _evaluate(
     law: nn.Module,
     method: str,
-    function: Callable[[Tensor], Tensor],
+    number: int,
     arguments: Sequence[Any],
     constant: Constant,
+    potential: bool = True,
+    compact: bool = False,
 ) -> list[Any]:
-    graph = trace(function, len(arguments))
-    interpreter = _Interpreter(graph, f"{type(law).__name__}.{method}", constant)
+    """Return the gradient (number 0) or the value (number 1), or the values of no potential (0)."""
+    graph = trace(law, method, len(arguments), potential)
+    interpreter = _Interpreter(graph, f"{type(law).__name__}.{method}", constant, compact)
     (placeholder,) = (n for n in graph.graph.nodes if n.op == "placeholder")
     interpreter.symbolic[placeholder] = np.array(list(arguments), dtype=object)
-    return list(interpreter.run().reshape(-1))
+    return list(interpreter.run(number).reshape(-1))
 
 
 class _Interpreter:
     """Evaluate a graph: weights by torch, what depends on the strain by UFL."""
 
-    def __init__(self, module: fx.GraphModule, name: str, constant: Constant) -> None:
-        self.module, self.name, self.constant = module, name, constant
+    def __init__(
+        self, module: fx.GraphModule, name: str, constant: Constant, compact: bool
+    ) -> None:
+        self.module, self.name, self.constant, self.compact = module, name, constant, compact
         self.numeric: dict[fx.Node, Any] = {}
         self.symbolic: dict[fx.Node, Expressions] = {}
         self._constants: dict[fx.Node, Expressions] = {}
+        self._tables: dict[tuple[fx.Node, fx.Node, int], Expressions] = {}
 
-    def run(self) -> Expressions:
-        for node in self.module.graph.nodes:
+    def run(self, number: int) -> Expressions:
+        """Return one of the outputs; only what it needs is evaluated."""
+        found: fx.Node = self.module.graph.output_node().args[0][number]
+        needed = _ancestors(found)
+        for node in (n for n in self.module.graph.nodes if n in needed):
             if node.op == "get_attr":
                 self.numeric[node] = getattr(self.module, node.target).detach()
             elif node.op == "call_function":
                 self._call(node)
-            elif node.op == "output":
-                return self._operand(node.args[0])
-        raise UnsupportedOperation(f"{self.name}: the traced graph has no output")
+        return self._operand(found)
 
     def _call(self, node: fx.Node) -> None:
         if not any(n in self.symbolic for n in node.all_input_nodes):
             args, kwargs = fx.map_arg((node.args, node.kwargs), self.numeric.__getitem__)
             self.numeric[node] = node.target(*args, **kwargs)
+            return
+        if (ramps := self._ramps(node)) is not None:
+            self.symbolic[node] = ramps
             return
         rule = _RULES.get(_name(node.target))
         if rule is None:
@@ -110,6 +152,24 @@ class _Interpreter:
                 f"{self.name}: torch operation {node.target} has no counterpart in UFL with the "
                 f"settings {node.args[1:]} {dict(node.kwargs)}: {error}"
             ) from error
+
+    def _ramps(self, node: fx.Node) -> Expressions | None:
+        """Return a sum of weighted squares of ramps as one operation; None if it is none."""
+        found = _as_ramps(node, self.numeric) if self.compact else None
+        if found is None:
+            return None
+        argument, sign, knots, weights = found
+        z = self._operand(argument)
+        numbers = np.broadcast_arrays(self.numeric[weights].numpy(), self.numeric[knots].numpy())
+        weight, knot = (x if sign > 0 else x[..., ::-1] for x in numbers)
+        if knot.shape[-1] < FEWEST_KNOTS or not (np.diff(sign * knot) > 0).all():
+            return None
+        key = (knots, weights, sign)
+        if key not in self._tables:
+            self._tables[key] = self._as_constant(torch.from_numpy(table_of(sign * knot, weight)))
+        first = np.broadcast_to(self._tables[key][..., 0], z.shape)
+        pairs = zip(first.flat, (sign * z).flat, strict=True)
+        return np.array([Ramps(*pair) for pair in pairs], dtype=object).reshape(z.shape)
 
     def _operand(self, node: fx.Node) -> Expressions:
         if node in self.symbolic:
@@ -129,11 +189,53 @@ class _Interpreter:
         return out.reshape(array.shape)
 
 
+def _ancestors(node: fx.Node) -> set[fx.Node]:
+    """Return a node and all that it depends on."""
+    found, left = {node}, [node]
+    while left:
+        new = set(left.pop().all_input_nodes) - found
+        found |= new
+        left += new
+    return found
+
+
 _STORAGE = {"pin_memory", "memory_format", "dtype", "layout", "device"}
 
 
 def _name(target: Any) -> str:
     return str(getattr(target, "__name__", target)).split(".")[0]
+
+
+def _as_ramps(
+    node: Any, numeric: Mapping[fx.Node, Any]
+) -> tuple[fx.Node, int, fx.Node, fx.Node] | None:
+    """Take ``sum(weights * relu(sign * (z[..., None] - knots))^2, -1)`` apart.
+
+    Returns:
+        The nodes of z, sign, knots and weights; None if the node is no such sum.
+    """
+    if (
+        not _is_call(node, "sum")
+        or list(node.args[1:]) != [[-1]]
+        or not _is_call(node.args[0], "mul")
+    ):
+        return None
+    weights, square = node.args[0].args
+    if weights not in numeric or not _is_call(square, "mul"):
+        return None
+    ramp, same = square.args
+    if ramp is not same or not _is_call(ramp, "relu") or not _is_call(ramp.args[0], "sub"):
+        return None
+    first, second = ramp.args[0].args
+    sign, knots, z = (1, second, first) if second in numeric else (-1, first, second)
+    if knots not in numeric or not _is_call(z, "unsqueeze") or z.args[1] != -1:
+        return None
+    return z.args[0], sign, knots, weights
+
+
+def _is_call(node: Any, name: str) -> bool:
+    """Tell whether a node is an operation of that name, without further settings."""
+    return isinstance(node, fx.Node) and _name(node.target) == name and not node.kwargs
 
 
 def _elementwise(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -178,17 +280,41 @@ def _select_backward(grad: Any, sizes: list[int], dim: int, index: int) -> Expre
     return out
 
 
+def _slice(x: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
+    return x[(slice(None),) * (dim % x.ndim) + (slice(start, end, step),)]
+
+
+def _amin(x: Any, dim: Any = (), keepdim: bool = False) -> Any:
+    """Return the minimum over one axis."""
+    (axis,) = (int(a) % x.ndim for a in np.atleast_1d(dim))
+    least = _MINIMUM.reduce(x, axis=axis)
+    return np.expand_dims(least, axis) if keepdim else least
+
+
+def _clamp(x: Any, min: Any = None, max: Any = None) -> Any:
+    x = x if min is None else _MAXIMUM(x, min)
+    return x if max is None else _MINIMUM(x, max)
+
+
 def _scaled(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     """Handle torch's ``alpha`` in ``add`` and ``sub``."""
     return lambda a, b, alpha=1: function(a, b if alpha == 1 else alpha * b)
 
 
+_MINIMUM = np.frompyfunc(lambda a, b: ufl.min_value(a, b), 2, 1)
+_MAXIMUM = np.frompyfunc(lambda a, b: ufl.max_value(a, b), 2, 1)
 _RULES: dict[str, Callable[..., Any]] = {
     "add": _scaled(operator.add),
     "sub": _scaled(operator.sub),
     "mul": _elementwise(_product),
     "div": operator.truediv,
     "neg": operator.neg,
+    "rsub": _scaled(lambda a, b: b - a),
+    "minimum": _MINIMUM,
+    "maximum": _MAXIMUM,
+    "amin": _amin,
+    "clamp": _clamp,
+    "slice": _slice,
     "reciprocal": lambda x: 1 / x,
     "pow": operator.pow,
     "sqrt": _elementwise(lambda x: ufl.sqrt(x)),

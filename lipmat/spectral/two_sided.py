@@ -23,6 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lipmat.spectral.splines import refuse_nested_forward
+
 
 def zero_column(knots: Tensor) -> int:
     """Return the column of the knots (n, k) that is 0 in every unit.
@@ -60,6 +62,7 @@ def two_sided_energy(z: Tensor, knots: Tensor, curvature: Tensor, zero: int) -> 
 
     The derivative in ``z`` is that function itself, also where it is traced.
     """
+    refuse_nested_forward()
     out: Tensor = _Energy.apply(z, knots, curvature, zero)
     return out
 

@@ -1,74 +1,115 @@
-"""The exact tangent of the internal force, by dolfinx and UFL's derivatives."""
+"""The internal force and its exact tangent by dolfinx, with UFL's derivatives."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import scipy.sparse as sp
 import ufl
+from numpy.typing import NDArray
 
 from lipmat.fem.body import Body
-from lipmat.fem.forms import JIT, MaterialForms, mean_of, moments_of
-from lipmat.fem.matrix import mean_gradients
+from lipmat.fem.forms import JIT, MaterialForms
+from lipmat.fem.matrix import (
+    cell_modes,
+    coordinates_in_modes,
+    hourglass_form,
+    hourglass_matrix,
+    mean_gradients,
+    volumes,
+)
+from lipmat.fem.modes import COORDINATES
 from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
 
 # isort: split
 from dolfinx import fem
 
-SIZE = 10  # moments of a gradient: nine integrals and the volume
+Array = NDArray[np.float64]
 
 
-def force_forms(body: Body, u: fem.Function, m: fem.Function) -> list[ufl.Form]:
-    """Return the virtual work of each material, in a displacement and the moments of its gradient.
-
-    Between them stands what :class:`lipmat.fem.assembly.CellIntegrals` computes cell by cell.
-    """
+def force(body: Body, u: fem.Function) -> Array:
+    """Return the internal force of this rank [N]."""
     v = ufl.TestFunction(body.space)
-    return [f.internal_force(u, v) * f.dx for f in _with_moments(body, u, m)]
+    total = np.zeros(len(u.x.array))
+    for f in _plain(body):
+        form = _known(f.internal_force(u, v) * f.dx, u)
+        total += _rows(body, form.arguments()[0]).T @ fem.assemble_vector(_compiled(form)).array
+    return total
 
 
-def energy_forms(body: Body, u: fem.Function, m: fem.Function) -> list[ufl.Form]:
-    """Return the stored energy of each material."""
-    return [f.stored_energy(u) * f.dx for f in _with_moments(body, u, m)]
-
-
-def _with_moments(body: Body, u: fem.Function, m: fem.Function) -> list[MaterialForms]:
-    for forms in body.forms:
-        forms._moments[u] = m
-    return body.forms
-
-
-def moments_function(body: Body, u: fem.Function) -> fem.Function:
-    """Return the moments of the gradient of a displacement."""
-    m = fem.Function(fem.functionspace(body.mesh, ("DG", 0, (SIZE,))))
-    test = ufl.TestFunction(m.function_space)
-    fem.assemble_vector(m.x.array, fem.form(moments_of(ufl.grad(u), test) * body.forms[0].dx))
-    for forms in body.forms[1:]:
-        fem.assemble_vector(m.x.array, fem.form(moments_of(ufl.grad(u), test) * forms.dx))
-    return m
+def stored_energy(body: Body, u: fem.Function) -> float:
+    """Return the stored energy of this rank [J]."""
+    forms = (_compiled(_known(f.stored_energy(u) * f.dx, u)) for f in _plain(body))
+    return float(sum(fem.assemble_scalar(form) for form in forms))
 
 
 def tangent(body: Body, u: fem.Function) -> sp.csr_matrix:
     """Return the derivative of the internal force of this rank at a displacement [N/m].
 
-    Parts at the points give their own; those of the mean gradient ``D^T S D``.
+    Parts at the points give their own; those of the mean gradient ``D^T S D``; hourglass stiffness
+    is linear, and as in K0.
     """
-    m, d = moments_function(body, u), mean_gradients(body.space)
-    change = fem.Function(fem.functionspace(body.mesh, ("DG", 0, (3, 3))))
-    g, tau = ufl.grad(ufl.TestFunction(body.space)), ufl.TestFunction(change.function_space)
-    h, mean, mean_tau = ufl.grad(u), mean_of(m, (3, 3)) + change / m[9], tau / m[9]
+    d, volume = mean_gradients(body.space), volumes(body)
+    mean = fem.Function(fem.functionspace(body.mesh, ("DG", 0, (3, 3))))
+    mean.x.array[:] = d @ u.x.array / np.repeat(volume.x.array, 9)
+    w, tau = ufl.TrialFunction(mean.function_space), ufl.TestFunction(mean.function_space)
+    g = ufl.grad(ufl.TestFunction(body.space))
     total = sp.csr_matrix((d.shape[1],) * 2)
-    for f in body.forms:
-        own = [f.work(p, h, g) for p in f.law.parts if not f.meaned[p.name]]
-        if f.hourglass:
-            own.append(f.hourglass * ufl.inner(h, g))
-        for integrand in own:
-            total = total + _matrix(ufl.derivative(integrand * f.dx, u))
-        means = [f.work(p, mean, mean_tau) for p in f.law.parts if f.meaned[p.name]]
-        if f.hourglass:
-            means.append(-f.hourglass * ufl.inner(mean, mean_tau))
-        for integrand in means:
-            total = total + d.T @ _matrix(ufl.derivative(integrand * f.dx, change)) @ d
+    for f in _plain(body):
+        for p in f.law.parts:
+            if f.meaned[p.name]:
+                work = ufl.inner(f.stress(p, mean), tau / volume) * f.dx
+                total = total + d.T @ _matrix(ufl.derivative(work, mean, w / volume)) @ d
+            else:
+                work = ufl.inner(f.stress(p, ufl.grad(u)), g) * f.dx
+                total = total + _matrix(ufl.derivative(work, u))
+    if (form := hourglass_form(body)) is not None:
+        h = cell_modes(body.space)
+        total = total + h.T @ hourglass_matrix(form, body.space) @ h
     return sp.csr_matrix(total)
 
 
 def _matrix(form: ufl.Form) -> sp.csr_matrix:
-    return fem.assemble_matrix(fem.form(form, jit_options=JIT)).to_scipy().tocsr()
+    return fem.assemble_matrix(_compiled(form)).to_scipy().tocsr()
+
+
+def _plain(body: Body) -> list[MaterialForms]:
+    """Return the forms of the materials in plain UFL, which dolfinx compiles."""
+    plain = []
+    for f in body.forms:
+        plain.append(object.__new__(MaterialForms))
+        vars(plain[-1]).update(vars(f), compact=False, _modes={})
+    return plain
+
+
+def _known(form: ufl.Form, u: fem.Function) -> ufl.Form:
+    """Return a form with functions for what kernels over lanes take from the nodal values."""
+    known: dict[Any, fem.Function] = {}
+    for c in form.coefficients():
+        of = getattr(c, "modes_of", None)
+        if of is COORDINATES:
+            known[c] = coordinates_in_modes(u.function_space.mesh)
+        elif of is u:
+            known[c] = fem.Function(_modes_functions(u))
+            known[c].x.array[:] = cell_modes(u.function_space) @ u.x.array
+    for v in form.arguments():
+        if hasattr(v.ufl_function_space(), "modes_of"):
+            known[v] = ufl.Argument(_modes_functions(u), v.number())
+    return ufl.replace(form, known)
+
+
+def _modes_functions(u: fem.Function) -> fem.FunctionSpace:
+    return fem.functionspace(u.function_space.mesh, ("DG", 0, (24,)))
+
+
+def _rows(body: Body, test: Any) -> Any:
+    """Return the map from a displacement to what a test function stands for."""
+    same = test.ufl_function_space() == body.space
+    return (
+        sp.identity(body.space.dofmap.index_map.size_local * 3) if same else cell_modes(body.space)
+    )
+
+
+def _compiled(form: ufl.Form) -> Any:
+    return fem.form(form, jit_options=JIT)

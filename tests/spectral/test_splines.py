@@ -61,6 +61,20 @@ def test_forward_and_reverse_derivatives_agree() -> None:
         torch.testing.assert_close(forward, reverse, rtol=1e-13, atol=1e-13)
 
 
+def test_hessians_are_right_or_refused() -> None:
+    def total(z: Tensor) -> Tensor:
+        return (spline_energy(z, KNOTS, TENSION, CURVATURE) ** 2).sum()
+
+    forward, reverse = torch.func.jacfwd, torch.func.jacrev
+    slope = spline_slope(POINTS, KNOTS, TENSION, CURVATURE)
+    energy = spline_energy(POINTS, KNOTS, TENSION, CURVATURE)
+    expected = torch.diag(2 * (slope * slope + energy * curvature(POINTS)))
+    for outer, inner in ((forward, reverse), (reverse, forward), (reverse, reverse)):
+        torch.testing.assert_close(outer(inner(total))(POINTS), expected, rtol=1e-12, atol=1e-12)
+    with pytest.raises(RuntimeError, match=r"found 2 forward derivatives inside each other"):
+        forward(forward(total))(POINTS)
+
+
 def test_the_gradient_of_the_energy_is_the_slope() -> None:
     slope = torch.func.grad(lambda z: spline_energy(z, KNOTS, TENSION, CURVATURE).sum())(POINTS)
     assert torch.equal(slope, spline_slope(POINTS, KNOTS, TENSION, CURVATURE))
