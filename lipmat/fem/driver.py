@@ -32,7 +32,7 @@ class Progress:
         end: Time to reach [s].
         step: Step [s].
         energy_error: Of the account [-].
-        cell: Number of the cell that sets the step.
+        cell: Number of the cell that sets the step of the ladder.
         seconds_left: By the clock on the wall [s].
         warnings: What the run has warned of so far.
     """
@@ -116,7 +116,9 @@ class Driver:
         restarts: Restarts,
         progress: Callable[[Progress], None] | None,
     ) -> None:
-        self.body, self.certificate, self.end = body, step, end
+        self.body, self.end = body, end
+        self.certificate, self.rungs = step, step.rungs
+        """Of the ladder: the last step that was needed, and the rungs that the body is in."""
         self.every, self.check_every, self.progress = every, check_every, progress
         self.parts, self.recorder, self.restarts = parts, recorder, restarts
         self.integrator, self.guard = parts.integrator, parts.guard
@@ -147,7 +149,7 @@ class Driver:
             "done": self._done,
             "count": self._count,
             "step": self.step,
-            "rungs": list(self.certificate.rungs),
+            "rungs": [list(self.rungs), list(self.certificate.rungs)],
             "outputs": self.outputs,
             "overruns": self.overruns,
             "changes": asdict(self.changes),
@@ -161,7 +163,8 @@ class Driver:
         own = state["driver"]
         self._from, self._done, self._count = own["from"], own["done"], own["count"]
         self.step, self.outputs, self.overruns = own["step"], own["outputs"], own["overruns"]
-        self.certificate = self.certificate.control.at(tuple(own["rungs"]))
+        self.rungs, certified = map(tuple, own["rungs"])
+        self.certificate = self.certificate.control.at(certified)
         self.changes = StepChanges(**own["changes"])
         self._seconds, self._started = own["seconds"], clock.perf_counter()
 
@@ -196,21 +199,32 @@ class Driver:
         return self.integrator.time >= self.outputs * self.every * (1 - 1e-9)
 
     def _change_rungs(self) -> Ending | None:
-        """Check the state; take the step of the smallest domain that holds it."""
+        """Check the state; take the step of the smallest domain that holds it.
+
+        While bounds at the present state give the step, that of the domain is not computed.
+        """
         time = self.integrator.time
         interval = self.check_every * self.step
-        verdict = self.guard.check(self.certificate.rungs, time, interval)
+        verdict = self.guard.check(self.rungs, time, interval)
         if verdict.outcome is not None:
             return Ending(verdict.outcome, verdict.message)
         self.overruns += verdict.overrun
         if self._done == self._count:
             return None
-        if verdict.rungs != self.certificate.rungs:
-            self.certificate = self.certificate.control.at(verdict.rungs)
-            if self.parts.sharp is None or not self.parts.sharp.active:
-                self._change_step(self.certificate.value)
+        changed, self.rungs = verdict.rungs != self.rungs, verdict.rungs
+        if changed and not self._is_sharp():
+            self._climb()
+            self._change_step(self.certificate.value)
+        self.integrator.watch.lap("guard")
         self._follow()
         return None
+
+    def _is_sharp(self) -> bool:
+        return self.parts.sharp is not None and self.parts.sharp.active
+
+    def _climb(self) -> None:
+        """Take over the certificate of the present rungs."""
+        self.certificate = self.certificate.control.at(self.rungs)
 
     def _follow(self) -> None:
         """Take the step of a new bound at the present state, if one is due."""
@@ -218,8 +232,10 @@ class Driver:
         if sharp is None or not (sharp.due(motion.steps) or sharp.left(self.guard.latest)):
             return
         present = self.step if motion.steps else 0.0
-        found = motion.displacement, motion.time, motion.steps, self.certificate, present
+        found = motion.displacement, motion.time, motion.steps, self.rungs, present
         self._change_step(sharp.step(*found))
+        if not sharp.active:
+            self._climb()
         motion.watch.lap("step")
 
     def _change_step(self, largest: float) -> None:

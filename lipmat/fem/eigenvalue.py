@@ -1,15 +1,14 @@
 """The highest frequency of K0 over the lumped mass, as a guaranteed upper bound.
 
 Lanczos alone gives a lower bound. Where a factorisation fits, the inertia of ``theta M - K0``
-proves ``lambda_max < theta``; otherwise the theorem of Kuczyński and Woźniakowski (SIAM J. Matrix
-Anal. Appl. 13 (1992) 1094, Theorem 4.2) bounds the probability that the randomly started Lanczos
-value is too small; the theorem is one of exact arithmetic. The body is taken without constraints:
-constraints lower every frequency.
+proves ``lambda_max < theta``; otherwise the vectors of the randomly started Lanczos bound it from
+above but for a known probability, see :mod:`lipmat.fem.lanczos`; that bound is one of exact
+arithmetic. The body is taken without constraints: constraints lower every frequency.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,11 +16,11 @@ from typing import Any
 import numpy as np
 import ufl
 from numpy.typing import NDArray
-from scipy.linalg import eigh_tridiagonal
 
 from lipmat.fem.assembly import Assembler, CellIntegrals, Term
 from lipmat.fem.body import Body
 from lipmat.fem.forms import MaterialForms, suits_scalars
+from lipmat.fem.lanczos import Extreme, Lanczos
 from lipmat.fem.matrix import ReferenceForms, petsc_reference, reference_forms
 from lipmat.fem.mpi import MPI
 from lipmat.materials.law import Matrix
@@ -34,7 +33,8 @@ Bounds = Sequence[Mapping[str, float | Matrix]]
 """Bound of every part of every material [Pa]."""
 INERTIA_LIMIT = 60_000  # unknowns that a factorisation handles in a few seconds
 INERTIA_MARGIN = 5e-4  # of the eigenvalue: half of it of the step
-RANDOM_STEPS = 200
+SETTLED = 1e-9  # of the eigenvalue: change of the Lanczos value that the inertia then proves
+TOLERANCE = 0.0075  # of the eigenvalue, between its bounds where no factorisation fits
 FAILURE_PROBABILITY = 1e-12
 
 
@@ -183,27 +183,43 @@ def highest_frequency(
         bounds: Bound of every part of every material [Pa].
         seed: Of the random start of Lanczos.
     """
-    operator.set_bounds(bounds)
-    scale = 1.0 / np.sqrt(operator.mass)
-    comm = operator.body.comm
-    start = np.random.default_rng([seed, comm.rank]).standard_normal(operator.owned)
-
-    def multiply(x: Array) -> Array:
-        return scale * operator.apply(scale * x)
-
-    fits = operator.size <= INERTIA_LIMIT
-    theta, vector = lanczos(multiply, start, comm, RANDOM_STEPS, 1e-9 if fits else 0.0)
-    upper, rule, failure = _proved(operator, theta) if fits else (0.0, "", 0.0)
+    lanczos = _lanczos(operator, bounds, seed)
+    rule = ""
+    if operator.size <= INERTIA_LIMIT:
+        found = lanczos.settled(SETTLED)
+        upper, rule, failure = _proved(operator, found.ritz)
     if not rule:
-        if fits:  # no factorisation at hand: all steps are needed for the theorem
-            theta, vector = lanczos(multiply, start, comm, RANDOM_STEPS, 0.0)
-        epsilon = randomised_margin(operator.size, RANDOM_STEPS, FAILURE_PROBABILITY)
-        upper, failure = theta / (1.0 - epsilon), FAILURE_PROBABILITY
-        rule = f"randomised Lanczos, {RANDOM_STEPS} steps"
-    cell, centre = _limiting_cell(operator, scale * vector)
+        found = lanczos.bounded(TOLERANCE, FAILURE_PROBABILITY)
+        upper, failure = found.upper, FAILURE_PROBABILITY
+        rule = f"randomised Lanczos, {found.products} products"
+    cell, centre = _limiting_cell(operator, lanczos.vector(found) / np.sqrt(operator.mass))
     return HighestFrequency(
-        float(np.sqrt(upper)), float(np.sqrt(theta)), rule, failure, cell, centre
+        float(np.sqrt(upper)), float(np.sqrt(found.ritz)), rule, failure, cell, centre
     )
+
+
+def randomised_bound(
+    operator: ReferenceOperator, bounds: Bounds, seed: int, tolerance: float
+) -> Extreme:
+    """Return bounds of the largest eigenvalue of K0 over M by products alone [1/s^2].
+
+    The upper one is too small with :data:`FAILURE_PROBABILITY`.
+
+    Args:
+        operator: K0 and M of a body.
+        bounds: Bound of every part of every material [Pa].
+        seed: Of the random start of Lanczos.
+        tolerance: Relative distance between the bounds.
+    """
+    return _lanczos(operator, bounds, seed).bounded(tolerance, FAILURE_PROBABILITY)
+
+
+def _lanczos(operator: ReferenceOperator, bounds: Bounds, seed: int) -> Lanczos:
+    """Return the recurrence of ``M^-1/2 K0 M^-1/2`` under the bounds."""
+    operator.set_bounds(bounds)
+    scale, comm = 1.0 / np.sqrt(operator.mass), operator.body.comm
+    start = np.random.default_rng([seed, comm.rank]).standard_normal(operator.owned)
+    return Lanczos(lambda x: scale * operator.apply(scale * x), start, comm)
 
 
 def _proved(operator: ReferenceOperator, theta: float) -> tuple[float, str, float]:
@@ -216,72 +232,6 @@ def _proved(operator: ReferenceOperator, theta: float) -> tuple[float, str, floa
             return theta * (1.0 + margin), "Lanczos, proved by the inertia of theta M - K0", 0.0
         margin *= 4.0
     return 0.0, "", 0.0
-
-
-def randomised_margin(size: int, steps: int, probability: float) -> float:
-    """Return epsilon with ``P[lambda_max > theta / (1 - epsilon)] <= probability``."""
-    return float((np.log(1.648 * np.sqrt(size) / probability) / (2 * steps - 1)) ** 2)
-
-
-def lanczos(
-    multiply: Callable[[Array], Array],
-    start: Array,
-    comm: MPI.Intracomm,
-    steps: int,
-    tolerance: float,
-) -> tuple[float, Array]:
-    """Return the largest Ritz value of a symmetric operator, and its vector.
-
-    The vector comes from a second pass of the same recurrence, so that none is stored.
-
-    Args:
-        multiply: Maps owned entries to owned entries.
-        start: Random start, owned entries.
-        comm: The ranks.
-        steps: Steps at most.
-        tolerance: Relative change of the Ritz value at which to stop; 0: never.
-    """
-    alphas: list[float] = []
-    betas: list[float] = []
-    theta = 0.0
-    for q, alpha, beta in _recurrence(multiply, start, comm):
-        del q
-        alphas.append(alpha)
-        previous, theta = theta, _largest_ritz(alphas, betas)
-        betas.append(beta)
-        settled = len(alphas) > 20 and abs(theta - previous) <= tolerance * theta
-        if len(alphas) == steps or settled or beta <= 1e-12 * theta:
-            break
-    _, coefficients = eigh_tridiagonal(
-        alphas, betas[:-1], select="i", select_range=(len(alphas) - 1,) * 2
-    )
-    vector = np.zeros_like(start)
-    for c, (q, _, _) in zip(coefficients[:, 0], _recurrence(multiply, start, comm), strict=False):
-        vector += c * q
-    return theta, vector
-
-
-def _largest_ritz(alphas: list[float], betas: list[float]) -> float:
-    last = len(alphas) - 1
-    values = eigh_tridiagonal(alphas, betas, True, select="i", select_range=(last, last))
-    return float(values[0])
-
-
-def _recurrence(multiply: Callable[[Array], Array], start: Array, comm: MPI.Intracomm) -> Any:
-    """Yield the Lanczos vectors with their coefficients alpha and beta."""
-
-    def dot(a: Array, b: Array) -> float:
-        return float(comm.allreduce(float(a @ b)))
-
-    q = start / np.sqrt(dot(start, start))
-    before, beta = np.zeros_like(q), 0.0
-    while True:
-        w = multiply(q) - beta * before
-        alpha = dot(w, q)
-        w -= alpha * q
-        beta = float(np.sqrt(dot(w, w)))
-        yield q, alpha, beta
-        before, q = q, w / beta if beta > 0 else w
 
 
 def _limiting_cell(operator: ReferenceOperator, x: Array) -> tuple[int, tuple[float, float, float]]:

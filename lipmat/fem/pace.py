@@ -21,7 +21,7 @@ from typing import Any
 FLOOR = 0.004  # of the frequency: margin of a body that does not change
 SHARE = 1.0  # of the growth that is expected
 TARGET = 0.03  # of the frequency: margin aimed at
-FEWEST, MOST, FIRST = 10, 120, 20  # steps between bounds
+FEWEST, MOST, FIRST = 10, 120, 3  # steps between bounds; the first tells how fast a body changes
 FADING = 0.5  # of the growth seen before, at each bound
 CLIMB = 0.03  # of the step: most that it grows at once
 

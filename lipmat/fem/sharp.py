@@ -30,9 +30,10 @@ from scipy.sparse import csr_matrix, vstack
 
 from lipmat.errors import InputError
 from lipmat.fem.body import Array, Body
-from lipmat.fem.eigenvalue import ReferenceOperator, highest_frequency
+from lipmat.fem.eigenvalue import FAILURE_PROBABILITY as STILL_FAILURE
+from lipmat.fem.eigenvalue import ReferenceOperator, randomised_bound
 from lipmat.fem.forms import MaterialForms, degree_of
-from lipmat.fem.lanczos import largest_eigenvalue
+from lipmat.fem.lanczos import Lanczos
 from lipmat.fem.mpi import MPI
 from lipmat.materials.domain import StretchDomain
 from lipmat.materials.law import Matrix
@@ -43,8 +44,10 @@ import basix
 from dolfinx import fem, la
 
 FAILURE_PROBABILITY = 1e-7  # of one refresh
-TOLERANCE = 0.02  # of the eigenvalue: half of it of the step
+TOLERANCE = 0.015  # of the eigenvalue: half of it of the step
+STILL_TOLERANCE = 0.05  # of the eigenvalue of the rest, which is a few percent of the whole
 BAND, SPREAD = 0.003, 0.2  # of the volume ratio: the neighbourhood of a refresh
+_OTHERS = ((1, 2), (2, 0), (0, 1))  # axes, in the order of the cross product
 Rungs = tuple[int, ...]
 
 
@@ -76,14 +79,16 @@ class SharpBound:
 
     Args:
         body: The body, with the mass it runs with; at least one of its laws is polyconvex.
-        contact: Stiffness of the walls at the owned displacement components [N/m]; None: no walls.
+        operator: That of the ladder, with walls if there are some; None: one without walls.
         seed: Of the random starts.
 
     Raises:
         InputError: No law of the body has a bulk term that can be kept apart.
     """
 
-    def __init__(self, body: Body, contact: Array | None = None, seed: int = 0) -> None:
+    def __init__(
+        self, body: Body, operator: ReferenceOperator | None = None, seed: int = 0
+    ) -> None:
         if not applies(body):
             names = sorted({m.law.name for m in body.materials})
             raise InputError(f"sharp step: found the laws {names}, expected a polyconvex one")
@@ -95,11 +100,16 @@ class SharpBound:
             for i, forms in enumerate(body.forms)
             if isinstance(forms.law, PolyconvexStretch)
         }
+        self._rows = vstack([rows.pattern for rows in self._bulk.values()], format="csr")
+        start = 0
+        for rows in self._bulk.values():
+            start += rows.take_values(self._rows.data[start:])
         self._vector = la.vector(body.space.dofmap.index_map, 3)
         smallest = [dict(m.law.bound().rungs[0].tangent) for m in body.materials]
         for i in self._bulk:
             smallest[i]["volumetric"] = 0.0
-        self._still = highest_frequency(ReferenceOperator(body, contact), smallest, seed)
+        operator = operator or ReferenceOperator(body)
+        self._still = randomised_bound(operator, smallest, seed, STILL_TOLERANCE).upper
 
     def refresh(self, displacement: fem.Function, rungs: Rungs) -> SharpFrequency:
         """Return the bound at a displacement whose stretches lie in the rungs' domains.
@@ -115,13 +125,12 @@ class SharpBound:
             domains[i] = domain = self._neighbourhood(domains[i], rows.update(u))
             alpha, betas[i] = _split(float(rows.law.bulk_modulus), domain)
             rows.scale(alpha)
-        ritz, upper, products = largest_eigenvalue(
-            self._operator(), self._start(), self.body.comm, TOLERANCE, FAILURE_PROBABILITY
-        )
+        lanczos = Lanczos(self._operator(), self._start(), self.body.comm)
+        bulk = lanczos.bounded(TOLERANCE, FAILURE_PROBABILITY)
         rest = self._rest(rungs, betas)
-        failure = FAILURE_PROBABILITY + self._still.failure_probability
-        omega = sqrt(upper + rest)
-        return SharpFrequency(omega, upper, rest, ritz, products, failure, tuple(domains))
+        omega, failure = sqrt(bulk.upper + rest), FAILURE_PROBABILITY + STILL_FAILURE
+        found = bulk.upper, rest, bulk.ritz, bulk.products
+        return SharpFrequency(omega, *found, failure, tuple(domains))
 
     def _neighbourhood(self, domain: StretchDomain | None, ratios: Array) -> StretchDomain:
         """Return a rung's domain with a band around the present volume ratios."""
@@ -136,26 +145,21 @@ class SharpBound:
     def _start(self) -> Array:
         self.refreshes += 1
         rng = np.random.default_rng([self.seed, self.body.comm.rank, self.refreshes])
-        return np.asarray(rng.standard_normal(sum(rows.count for rows in self._bulk.values())))
+        return np.asarray(rng.standard_normal(self._rows.shape[0]))
 
     def _operator(self) -> Callable[[Array], Array]:
         """Return the products; on one rank the matrix is formed, which halves their cost."""
         if self.body.comm.size > 1:
             return self._product
-        rows = vstack([r.matrix for r in self._bulk.values()], format="csr")
-        gram = rows @ rows.T
+        gram = self._rows @ self._rows.T
         return lambda y: np.asarray(gram @ y)
 
     def _product(self, y: Array) -> Array:
         """Return ``R^T M^-1 R y`` of the rows that this rank owns."""
-        z, start = self._vector.array, 0
-        z[:] = 0.0
-        for rows in self._bulk.values():
-            z += rows.transposed @ y[start : start + rows.count]
-            start += rows.count
+        self._vector.array[:] = self._rows.T @ y
         self._vector.scatter_reverse(la.InsertMode.add)
         self._vector.scatter_forward()
-        return np.concatenate([rows.matrix @ z for rows in self._bulk.values()])
+        return np.asarray(self._rows @ self._vector.array)
 
     def _rest(self, rungs: Rungs, betas: Mapping[int, float]) -> float:
         """Return the bound of the eigenvalue of all but the bulk terms [1/s^2].
@@ -171,7 +175,7 @@ class SharpBound:
                 factor = max(factor, grown)
             elif k:
                 factor = max(factor, *(_number(now, n) / _number(first, n) for n in first))
-        return factor * self._still.omega**2 * (1.0 + 1e-12)
+        return factor * self._still * (1.0 + 1e-12)
 
 
 def _number(tangent: Mapping[str, float | Matrix], name: str) -> float:
@@ -193,30 +197,38 @@ class _BulkRows:
     def __init__(self, body: Body, forms: MaterialForms, cells: NDArray[np.int32]) -> None:
         self.law = forms.law
         self._dofs = body.space.dofmap.list[cells]
-        self._gradient, weight = _gradients(body, cells)
+        gradient, weight = _gradients(body, cells)
         if forms.meaned["volumetric"]:
-            self._gradient, weight = _means(self._gradient, weight)
-        n, q, a, _ = self._gradient.shape
-        self.count = n * q
+            gradient, weight = _means(gradient, weight)
+        n, q, a, _ = gradient.shape
         mass = body.mass[::3][self._dofs]
-        self._scaled = self._gradient * np.sqrt(weight[:, :, None] / mass[:, None, :])[..., None]
+        self._scaled = gradient * np.sqrt(weight[:, :, None] / mass[:, None, :])[..., None]
+        self._gradient = np.ascontiguousarray(np.swapaxes(gradient, 2, 3))
         columns = 3 * self._dofs[:, None, :, None] + np.arange(3)
         columns = np.broadcast_to(columns, (n, q, a, 3)).ravel()
-        starts = 3 * a * np.arange(self.count + 1)
-        shape = self.count, len(body.mass)
-        self.matrix = csr_matrix((np.zeros(columns.size), columns, starts), shape)
-        self.transposed = self.matrix.T  # of the same data
+        starts = 3 * a * np.arange(n * q + 1)
+        self.pattern = csr_matrix(
+            (np.zeros(columns.size), columns, starts), (n * q, len(body.mass))
+        )
+        """A matrix of the rows' places."""
+
+    def take_values(self, array: Array) -> int:
+        """Put the rows' numbers into the beginning of an array; return how many there are."""
+        self._values = array[: self._scaled.size].reshape(self._scaled.shape)
+        return int(self._scaled.size)
 
     def update(self, u: Array) -> Array:
         """Take over a displacement (n_nodes, 3) [m]; return the volume ratios of the rows."""
-        moved = np.swapaxes(u[self._dofs], 1, 2)[:, None] @ self._gradient
-        cofactor, ratio = _cofactor(np.eye(3) + moved)
-        self.matrix.data[:] = (self._scaled @ np.swapaxes(cofactor, -1, -2)).ravel()
+        f = self._gradient @ np.take(u, self._dofs, axis=0)[:, None]
+        for i in range(3):
+            f[..., i, i] += 1.0
+        cofactor, ratio = _cofactor(f)
+        np.matmul(self._scaled, cofactor, out=self._values)
         return ratio
 
     def scale(self, alpha: float) -> None:
         """Multiply the energy of the rows by a modulus [Pa]."""
-        self.matrix.data *= sqrt(alpha)
+        self._values *= sqrt(alpha)
 
 
 def applies(body: Body) -> bool:
@@ -252,7 +264,9 @@ def _means(gradient: Array, weight: Array) -> tuple[Array, Array]:
 
 
 def _cofactor(f: Array) -> tuple[Array, Array]:
-    """Return the cofactors and determinants of matrices (..., 3, 3)."""
-    a, b, c = (f[..., i, :] for i in range(3))
-    cofactor = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=-2)
-    return cofactor, (a * cofactor[..., 0, :]).sum(-1)
+    """Return the cofactors and determinants of matrices (..., 3, 3), or both transposed."""
+    out = np.empty_like(f)
+    for i, (k, m) in enumerate(_OTHERS):
+        for j, (p, q) in enumerate(_OTHERS):
+            out[..., i, j] = f[..., k, p] * f[..., m, q] - f[..., k, q] * f[..., m, p]
+    return out, (f[..., 0] * out[..., 0]).sum(-1)

@@ -10,7 +10,7 @@ from lipmat.fem.guard import State
 from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
 from lipmat.fem.pace import FEWEST, Pace
 from lipmat.fem.sharp import SharpBound, SharpFrequency, applies
-from lipmat.fem.step import Step, StepControl
+from lipmat.fem.step import Rungs, Step, StepControl
 from lipmat.materials.domain import StretchDomain
 
 # isort: split
@@ -25,7 +25,9 @@ HASTY = 3  # bounds that followed the one before too soon
 class SharpSteps:
     """Gives a run its step from bounds at the body's present state.
 
-    Where the ladder of domains gives the smaller frequency, its bound is taken.
+    Where the ladder of domains gives the smaller frequency, its bound is taken. It cannot, and is
+    not computed, while the sharp bound is below what Lanczos found from below for the smallest
+    domain: larger domains only have larger frequencies.
 
     A body that leaves the neighbourhood of a bound within a few steps, ``HASTY`` times, changes too
     fast for this to pay, and steps that change often add energy: the rest of the run then takes
@@ -41,7 +43,8 @@ class SharpSteps:
 
     def __init__(self, control: StepControl) -> None:
         self._control = control
-        self._bound = SharpBound(control.body, control.contact, control.seed)
+        self._bound = SharpBound(control.body, control.operator, control.seed)
+        self._least = control.at((0,) * len(control.ladders)).frequency.lower
         self._pace = Pace()
         self._next, self._last, self._hasty = 0, 0, 0
         self._domains: tuple[StretchDomain | None, ...] = ()
@@ -70,7 +73,7 @@ class SharpSteps:
         )
 
     def step(
-        self, displacement: fem.Function, time: float, steps: int, ladder: Step, present: float
+        self, displacement: fem.Function, time: float, steps: int, rungs: Rungs, present: float
     ) -> float:
         """Bound the frequency anew; return the step until the next time [s].
 
@@ -78,19 +81,21 @@ class SharpSteps:
             displacement: Of the body.
             time: The present time [s].
             steps: Steps done.
-            ladder: The certificate of the rungs that the body is in.
+            rungs: Those of the ladder that the body is in.
             present: Step so far [s]; 0: none.
         """
-        self._hasty += bool(steps) and steps - self._last < FEWEST
+        self._hasty += bool(steps) and steps - self._last < min(FEWEST, self._pace.steps)
         self._last = steps
-        if not self.active:
-            return ladder.value
         control = self._control
-        found = self._bound.refresh(displacement, ladder.rungs)
-        sharper = found.omega < ladder.frequency.omega
-        self._domains = found.domains if sharper else ladder.domains
+        if not self.active:
+            return control.at(rungs).value
+        found = self._bound.refresh(displacement, rungs)
         self._book(found)
-        omega = min(found.omega, ladder.frequency.omega)
+        omega, self._domains = found.omega, found.domains
+        if omega > self._least:
+            ladder = control.at(rungs)
+            if omega >= ladder.frequency.omega:
+                omega, self._domains = ladder.frequency.omega, ladder.domains
         largest = self._share * control.safety * control.limit
         if not steps:
             largest *= START

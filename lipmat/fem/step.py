@@ -163,7 +163,8 @@ class StepControl:
         self.walls = self._bound(walls)
         self.contact = np.sum([w.nodal_stiffness for w in self.walls], axis=0) if walls else None
         """Stiffness of the walls at the owned displacement components [N/m]; None: no walls."""
-        self._operator = ReferenceOperator(body, self.contact)
+        self.operator = ReferenceOperator(body, self.contact)
+        """K0 and M with the walls; whoever uses it sets its bounds."""
         self._known: dict[tuple[float, ...], tuple[float, HighestFrequency]] = {}
 
     def _bound(self, walls: Sequence[Wall]) -> tuple[BoundWall, ...]:
@@ -203,7 +204,7 @@ class StepControl:
         scale = 1.0 if fixed else max(weights)
         key = tuple(float(f"{w / scale:.12e}") for w in weights)
         if key not in self._known:
-            self._known[key] = (scale, highest_frequency(self._operator, bounds, self.seed))
+            self._known[key] = (scale, highest_frequency(self.operator, bounds, self.seed))
         known_scale, found = self._known[key]
         rounding = 0.0 if scale == known_scale else 1e-11
         ratio = sqrt(scale / known_scale) * (1.0 + rounding)

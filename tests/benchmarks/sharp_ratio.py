@@ -46,7 +46,10 @@ def exact_limit(body: Body, u: fem.Function) -> float:
 
 
 def ratios(law: Law, cells: tuple[int, int, int]) -> tuple[np.ndarray, lipmat.Record]:
-    """Return the ratios over a run of the column, and its record."""
+    """Return the ratios over a run of the column, and its record.
+
+    Without the last, for the last few steps are short so as to end at the end.
+    """
     body = Body(box((1, 1, 6), cells, "hexahedron", MPI.COMM_SELF), [Material(law, 930.0)])
     found: list[float] = []
     check = Guard.check
@@ -64,7 +67,7 @@ def ratios(law: Law, cells: tuple[int, int, int]) -> tuple[np.ndarray, lipmat.Re
         record = lipmat.march(body, step, END, loads=[Motion("z-min", (0, 0, 0))], **settings)
     finally:
         Guard.check = check  # type: ignore[method-assign]
-    return np.array(found), record
+    return np.array(found[:-1]), record
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy.linalg import eigh
 from lipmat.errors import InputError
 from lipmat.fem import eigenvalue
 from lipmat.fem.body import Body, Material
-from lipmat.fem.eigenvalue import ReferenceOperator, highest_frequency, randomised_margin
+from lipmat.fem.eigenvalue import ReferenceOperator, highest_frequency
 from lipmat.fem.forms import FORMULATIONS
 from lipmat.fem.grid import box
 from lipmat.fem.guard import Guard
@@ -98,10 +99,10 @@ def test_the_randomised_bound_where_no_factorisation_fits(monkeypatch: pytest.Mo
     exact = exact_frequency(body)
     for seed in range(5):
         found = highest_frequency(ReferenceOperator(body), bounds_of(body), seed)
-        assert exact <= found.omega <= 1.01 * exact
+        assert exact <= found.omega <= 1.004 * exact
         assert found.lower <= exact * (1 + 1e-9)
         assert found.failure_probability == 1e-12
-        assert found.rule == "randomised Lanczos, 200 steps"
+        assert re.fullmatch(r"randomised Lanczos, \d+ products", found.rule)
 
 
 def test_the_randomised_bound_is_taken_where_no_factorisation_is_at_hand(
@@ -112,13 +113,6 @@ def test_the_randomised_bound_is_taken_where_no_factorisation_is_at_hand(
     found = highest_frequency(ReferenceOperator(body), bounds_of(body))
     assert found.failure_probability == 1e-12
     assert found.omega >= exact_frequency(body)
-
-
-def test_margin_of_the_randomised_bound() -> None:
-    """Theorem 4.2 of Kuczyński and Woźniakowski, solved for epsilon and put in again."""
-    epsilon = randomised_margin(10**6, 200, 1e-12)
-    assert 1.648 * 1e3 * np.exp(-np.sqrt(epsilon) * 399) == pytest.approx(1e-12, rel=1e-9)
-    assert epsilon < 0.008
 
 
 @pytest.mark.parametrize("name", ["rubber", "linear"])

@@ -183,7 +183,8 @@ def test_an_interrupt_leaves_valid_records(number: int, tmp_path: Path) -> None:
 
     before = signal.getsignal(number)
     record = run(
-        velocity=lift, loads=[BASE], folder=tmp_path, progress=stop, every=1.0, check_every=8
+        **{"velocity": lift, "loads": [BASE], "folder": tmp_path, "progress": stop},
+        **{"every": 1.0, "check_every": 8, "sharp": False},
     )
     assert signal.getsignal(number) is before
     summary = json.loads((tmp_path / "summary.json").read_text())
