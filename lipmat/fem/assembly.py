@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from lipmat.fem.compiler import library
 from lipmat.fem.forms import degree_of, is_hexahedral
-from lipmat.fem.kernel import ARGUMENTS, GENERATOR, Extremes, Layout, Program, generate
+from lipmat.fem.history import Advancing
+from lipmat.fem.kernel import ARGUMENTS, GENERATOR, Advance, Extremes, Layout, Program, generate
 from lipmat.fem.modes import COORDINATES, Hexahedra, coordinate_modes
 from lipmat.fem.mpi import MPI
 
 # isort: split
 import ffcx.naming
-from dolfinx import la, mesh
+from dolfinx import fem, la, mesh
 from ufl.checks import is_cellwise_constant
 
 Array = NDArray[np.float64]
@@ -44,15 +45,22 @@ class _Fields:
 
     Args:
         domain: The mesh.
-        coefficients: UFL coefficients of the integrand in its order, functions or modes of them.
+        coefficients: UFL coefficients of the integrand in its order: functions, modes of them, or
+            what is computed at the points of a cell.
         arguments: The test function, if any, or its modes.
+        constants: Numbers that the constants of the integrand hold; those of what is computed come
+            after them.
     """
 
     def __init__(
-        self, domain: mesh.Mesh, coefficients: Sequence[Any], arguments: Sequence[Any]
+        self,
+        domain: mesh.Mesh,
+        coefficients: Sequence[Any],
+        arguments: Sequence[Any],
+        constants: int,
     ) -> None:
-        gathered = [getattr(c, "modes_of", c) for c in coefficients]
-        functions = [f for f in dict.fromkeys(gathered) if f is not COORDINATES]
+        gathered = dict.fromkeys(f for c in coefficients for f in _sources(c))
+        functions = [f for f in gathered if f is not COORDINATES]
         tests = [v.ufl_function_space() for v in arguments]
         tests = [getattr(space, "modes_of", space) for space in tests]
         spaces = [f.function_space for f in functions] + list(tests)
@@ -62,15 +70,64 @@ class _Fields:
             for d in (domain.geometry.dofmaps[0], *(s.dofmap.list for s in spaces))
         ]
         blocks = [3, *(s.dofmap.bs for s in spaces)]
-        layouts = [Layout(d.shape[1], b) for d, b in zip(self.tables, blocks, strict=True)]
+        points = [False, *(_is_at_points(s) for s in spaces)]
+        shapes = zip((d.shape[1] for d in self.tables), blocks, points, strict=True)
+        layouts = [Layout(*shape) for shape in shapes]
         self.layouts = tuple(layouts[: 1 + len(functions)])
         self.test = layouts[-1] if tests else None
-        numbers = {COORDINATES: 0} | {f: 1 + k for k, f in enumerate(functions)}
-        self.coefficients = tuple(numbers[g] for g in gathered)
+        self.constants: list[Any] = []
+        """Constants of what is computed."""
+        self._first = constants
+        self._numbers = {COORDINATES: 0} | {f: 1 + k for k, f in enumerate(functions)}
+        self.coefficients = tuple(
+            self._advance(c.advance) if hasattr(c, "advance") else self._number(c)
+            for c in coefficients
+        )
+
+    def _number(self, coefficient: Any) -> int:
+        number: int = self._numbers[getattr(coefficient, "modes_of", coefficient)]
+        return number
+
+    def _advance(self, advance: Advancing) -> Advance:
+        coefficients, constants = _parts(advance.expression)
+        start = self._first + _size(self.constants)
+        self.constants += constants
+        numbers = tuple(map(self._number, coefficients))
+        field = self._number(advance.history)
+        return Advance(advance.expression, advance.points, numbers, field, start)
 
     def tag(self) -> str:
         """Return what the generated code depends on besides the integrand."""
-        return f"{GENERATOR} {self.layouts} {self.test} {self.coefficients}"
+        numbers = [_tag(c) if isinstance(c, Advance) else c for c in self.coefficients]
+        return f"{GENERATOR} {self.layouts} {self.test} {numbers}"
+
+
+def _sources(coefficient: Any) -> list[Any]:
+    """Return the functions that a coefficient is computed from."""
+    if hasattr(coefficient, "advance"):
+        inner, _ = _parts(coefficient.advance.expression)
+        return [*(f for c in inner for f in _sources(c)), coefficient.advance.history]
+    return [getattr(coefficient, "modes_of", coefficient)]
+
+
+def _parts(expression: Any) -> tuple[list[Any], list[Any]]:
+    """Return coefficients and constants of a UFL expression, in its order."""
+    coefficients = ufl.algorithms.extract_coefficients(expression)
+    return coefficients, ufl.algorithms.analysis.extract_constants(expression)
+
+
+def _tag(advance: Advance) -> str:
+    pair = advance.expression, advance.points
+    tag = f"{advance.coefficients} {advance.field} {advance.constants}"
+    return str(ffcx.naming.compute_signature([pair], tag))
+
+
+def _is_at_points(space: fem.FunctionSpace) -> bool:
+    return str(space.ufl_element().family_name) == "quadrature"
+
+
+def _size(constants: Sequence[Any]) -> int:
+    return sum(int(np.size(c.value)) for c in constants)
 
 
 class _Call:
@@ -113,7 +170,7 @@ class _Constants:
 
     def __init__(self, constants: Sequence[Any]) -> None:
         self._constants = constants
-        self.values = np.zeros(max(1, sum(np.size(c.value) for c in constants)))
+        self.values = np.zeros(max(1, _size(constants)))
         self.pack()
 
     def pack(self) -> None:
@@ -146,12 +203,13 @@ class CellIntegrals:
 
     def __init__(self, domain: mesh.Mesh, cells: NDArray[np.int32], terms: Sequence[Term]) -> None:
         form = _form(domain, [term.integrand for term in terms])
-        fields = _Fields(domain, form.coefficients(), form.arguments())
+        constants = form.constants()
+        fields = _Fields(domain, form.coefficients(), form.arguments(), _size(constants))
         outputs = tuple(term.output for term in terms)
         program = Program(form, outputs, fields.layouts, fields.coefficients, fields.test)
         signature = ffcx.naming.compute_signature([form], f"{outputs} {fields.tag()}")
         self._call = _Call(program, signature, fields, cells)
-        self._constants = _Constants(form.constants())
+        self._constants = _Constants([*constants, *fields.constants])
         self.pack_constants = self._constants.pack
 
     def add(self, *out: Array) -> None:
@@ -182,14 +240,14 @@ class CellExtremes:
         kind = getattr(basix.CellType, str(domain.topology.cell_name()))
         points = basix.make_quadrature(kind, degree_of(domain))[0]
         expression = ufl.as_vector(list(values))
-        coefficients = ufl.algorithms.extract_coefficients(expression)
-        fields = _Fields(domain, coefficients, ())
+        coefficients, constants = _parts(expression)
+        fields = _Fields(domain, coefficients, (), 0)
         extremes = Extremes(expression, points, tuple(kept))
         program = Program(extremes, (0,), fields.layouts, fields.coefficients, None)
         tag = f"{extremes.kept} {fields.tag()}"
         signature = ffcx.naming.compute_signature([(expression, points)], tag)
         self._call = _Call(program, signature, fields, cells)
-        self._constants = _Constants(ufl.algorithms.analysis.extract_constants(expression))
+        self._constants = _Constants(constants)
         self.values = np.zeros((len(cells), len(kept)))
 
     def evaluate(self) -> Array:

@@ -1,4 +1,4 @@
-"""The energy account: kinetic, stored, hourglass, viscous, contact, external, and the error."""
+"""The energy account: kinetic, stored, hourglass, dissipated, viscous, contact, external."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Energies:
         kinetic: [J].
         stored: From the law's own potential [J].
         hourglass: In the stiffness against hourglass modes [J].
+        dissipated: By the materials since the start [J].
         viscous: Dissipated by the viscosity of the scheme since the start [J].
         contact: Stored in the penalty of the walls [J].
         external: Work of loads, walls and prescribed motion since the start [J].
@@ -26,6 +27,7 @@ class Energies:
     kinetic: float
     stored: float
     hourglass: float
+    dissipated: float
     viscous: float
     contact: float
     external: float
@@ -33,7 +35,7 @@ class Energies:
 
 
 class Audit:
-    """Balances kinetic (leapfrog), stored, hourglass, viscous, contact - external with its start.
+    """Balances the account with its start: kinetic (leapfrog) and all others, less external work.
 
     This kinetic term is the one that central difference conserves exactly together with the stored
     energy of a linear body, see :class:`lipmat.fem.integrator.Account`. No term is inferred from
@@ -46,7 +48,9 @@ class Audit:
 
     def __init__(self, body: Body, integrator: CentralDifference) -> None:
         self._integrator = integrator
-        self._stored = body.stored_energy(integrator.displacement)
+        memory = integrator.memory
+        self._stored = body.stored_energy(integrator.displacement, memory)
+        self._dissipated = body.dissipated_energy(memory) if memory else None
         self._hourglass = body.hourglass_energy(integrator.displacement)
         self._start: float | None = None
         self._largest = 0.0
@@ -56,13 +60,17 @@ class Audit:
         a = self._integrator.energies(step)
         stored = self._stored()
         hourglass = 0.0 if self._hourglass is None else self._hourglass()
-        total = a.leapfrog + stored + hourglass + a.viscous + a.contact - a.external
+        dissipated = 0.0 if self._dissipated is None else self._dissipated()
+        lost = dissipated + a.viscous
+        total = a.leapfrog + stored + hourglass + lost + a.contact - a.external
         if self._start is None:
             self._start = total
         now = a.kinetic + stored + hourglass + a.contact
-        self._largest = max(self._largest, now, abs(a.external), a.viscous)
+        self._largest = max(self._largest, now, abs(a.external), lost)
         error = (total - self._start) / self._largest if self._largest > 0 else 0.0
-        return Energies(a.kinetic, stored, hourglass, a.viscous, a.contact, a.external, error)
+        return Energies(
+            a.kinetic, stored, hourglass, dissipated, a.viscous, a.contact, a.external, error
+        )
 
     def state(self) -> dict[str, float | None]:
         """Return what a restart needs."""

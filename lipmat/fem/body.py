@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from lipmat.errors import InputError, nearest
 from lipmat.fem.assembly import Assembler, CellExtremes, CellIntegrals, Summation, Term
-from lipmat.fem.forms import FORMULATIONS, MaterialForms
+from lipmat.fem.forms import FORMULATIONS, MaterialForms, has_limit
 from lipmat.fem.grid import Grid, box, read_grid
+from lipmat.fem.history import History, Memory
 from lipmat.fem.mpi import MPI
 from lipmat.materials.law import Law, is_small_strain
 
@@ -208,12 +209,32 @@ class Body:
             for m, f in zip(self.materials, self.forms, strict=True)
         )
 
-    def internal_force(self, u: fem.Function) -> Assembler:
-        """Return the compiled internal force [N] of a displacement function."""
-        v = ufl.TestFunction(self.space)
-        return Assembler(self.integrals([Term(f.internal_force(u, v))] for f in self.forms))
+    def new_memory(self) -> Memory:
+        """Return what the points of the body remember, at first nothing."""
+        return Memory([forms.new_history() for forms in self.forms])
 
-    def resistance(self, u: fem.Function, increment: fem.Function, factor: float) -> Assembler:
+    def _with_histories(self, memory: Memory | None) -> list[tuple[MaterialForms, History | None]]:
+        if memory is None:
+            memory = self.new_memory()
+        return list(zip(self.forms, memory.histories, strict=True))
+
+    def internal_force(self, u: fem.Function, memory: Memory | None = None) -> Assembler:
+        """Return the compiled internal force [N] of a displacement function.
+
+        Every evaluation advances the memory; without one the body has its own, in which no time
+        passes.
+        """
+        v = ufl.TestFunction(self.space)
+        pairs = self._with_histories(memory)
+        return Assembler(self.integrals([Term(f.internal_force(u, v, h))] for f, h in pairs))
+
+    def resistance(
+        self,
+        u: fem.Function,
+        increment: fem.Function,
+        factor: float,
+        memory: Memory | None = None,
+    ) -> Assembler:
         """Return the compiled internal force and viscous force ``factor K0 increment`` [N].
 
         One pass over the cells gives both. K0 is the bounding operator of the certificate: the
@@ -223,20 +244,39 @@ class Body:
             u: Displacement [m].
             increment: Change of the displacement over a step [m].
             factor: Of the viscosity [-].
+            memory: See :meth:`internal_force`.
         """
         v = ufl.TestFunction(self.space)
         terms = []
-        for material, forms in zip(self.materials, self.forms, strict=True):
+        pairs = self._with_histories(memory)
+        for material, (forms, history) in zip(self.materials, pairs, strict=True):
             bounds = forms.bound_constants()
             for name, bound in material.law.bound().rungs[-1].tangent.items():
                 bounds[name].value = factor * np.array(bound)
             viscous = forms.reference(increment, v, bounds, factor)
-            terms.append([Term(forms.internal_force(u, v)), Term(viscous, 1)])
+            terms.append([Term(forms.internal_force(u, v, history)), Term(viscous, 1)])
         return Assembler(self.integrals(terms))
 
-    def stored_energy(self, u: fem.Function) -> Summation:
+    def stored_energy(self, u: fem.Function, memory: Memory | None = None) -> Summation:
         """Return the compiled stored energy [J] of a displacement function."""
-        return Summation(self.comm, self.integrals([Term(f.stored_energy(u))] for f in self.forms))
+        pairs = self._with_histories(memory)
+        terms = ([Term(f.stored_energy(u, h))] for f, h in pairs)
+        return Summation(self.comm, self.integrals(terms))
+
+    def dissipated_energy(self, memory: Memory, at_end: bool = False) -> Summation:
+        """Return the compiled energy that the materials have dissipated [J].
+
+        Args:
+            memory: What the points of the body remember.
+            at_end: By the stress at the ends of the steps, which proofs are about; else by the mean
+                stress of the steps, which balances the energies to second order in the step.
+        """
+        found = []
+        for cells, (forms, history) in zip(self.cells, self._with_histories(memory), strict=True):
+            if history is not None:
+                terms = [Term(forms.dissipated_energy(history, at_end))]
+                found.append(CellIntegrals(self.mesh, cells, terms))
+        return Summation(self.comm, found)
 
     def hourglass_energy(self, u: fem.Function) -> Summation | None:
         """Return the compiled energy of the hourglass stiffness [J]; None if there is none."""
@@ -245,15 +285,20 @@ class Body:
         terms = ([Term(f.hourglass_energy(u))] for f in self.forms)
         return Summation(self.comm, self.integrals(terms))
 
-    def states(self, u: fem.Function) -> list[CellExtremes]:
-        """Return for each material, over the points of each of its cells, shape (cells, 5).
+    def states(self, u: fem.Function, memory: Memory | None = None) -> list[CellExtremes]:
+        """Return for each material, over the points of each of its cells, shape (cells, 5 or 7).
 
         The largest and the smallest stretch, the smallest volume ratio, and the smallest and the
-        largest volume ratio that the volumetric part of the law sees [-].
+        largest volume ratio that the volumetric part of the law sees [-]; then, of a law with
+        memory at large strain, the largest and the smallest elastic stretch [-].
         """
-        kept = ((0, "fmax"), (1, "fmin"), (2, "fmin"), (3, "fmin"), (3, "fmax"))
-        pairs = zip(self.forms, self.cells, strict=True)
-        return [CellExtremes(self.mesh, cells, f.state(u), kept) for f, cells in pairs]
+        five = ((0, "fmax"), (1, "fmin"), (2, "fmin"), (3, "fmin"), (3, "fmax"))
+        seven = (*five, (4, "fmax"), (5, "fmin"))
+        found = []
+        for cells, (forms, history) in zip(self.cells, self._with_histories(memory), strict=True):
+            kept = seven if has_limit(forms.law) else five
+            found.append(CellExtremes(self.mesh, cells, forms.state(u, history), kept))
+        return found
 
     def integrals(self, terms: Iterable[Sequence[Term]]) -> list[CellIntegrals]:
         """Return the compiled integrals of each material's terms over its cells."""

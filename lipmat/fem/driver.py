@@ -12,6 +12,7 @@ from lipmat.fem.audit import Audit, Energies
 from lipmat.fem.body import Body
 from lipmat.fem.energy_guard import EnergyGuard
 from lipmat.fem.guard import Guard
+from lipmat.fem.history import Memory
 from lipmat.fem.integrator import CentralDifference
 from lipmat.fem.interrupt import Interrupt
 from lipmat.fem.lyapunov import LyapunovCheck
@@ -70,6 +71,7 @@ class Parts:
     """The objects of a run that have a state, apart from the driver."""
 
     integrator: CentralDifference
+    memory: Memory
     guard: Guard
     audit: Audit
     energy_guard: EnergyGuard
@@ -122,7 +124,7 @@ class Driver:
         self.every, self.check_every, self.progress = every, check_every, progress
         self.parts, self.recorder, self.restarts = parts, recorder, restarts
         self.integrator, self.guard = parts.integrator, parts.guard
-        self.energies = Energies(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        self.energies = Energies(*[0.0] * 8)
         self.changes = StepChanges()
         self.overruns, self.outputs = 0, 0
         self._seconds, self._started = 0.0, clock.perf_counter()
@@ -278,7 +280,8 @@ class Driver:
             min((s.stretch_min for s in states), default=1.0),
             min((s.volume_min for s in states), default=1.0),
         )
-        energies = (e.kinetic, e.stored, e.hourglass, e.viscous, e.contact, e.external, e.error)
+        lost = e.dissipated, e.viscous
+        energies = (e.kinetic, e.stored, e.hourglass, *lost, e.contact, e.external, e.error)
         u = integrator.displacement.x.array[: self.body.owned]
         self.recorder.add_history((integrator.time, self.step, *energies, *extremes), u)
         velocity = integrator.velocity_now(self.step)
@@ -341,7 +344,7 @@ class Driver:
             "kinetic": e.kinetic,
             "stored": e.stored,
             "hourglass": e.hourglass,
-            "dissipated": 0.0,
+            "dissipated": e.dissipated,
             "viscous": e.viscous,
             "contact": e.contact,
             "external": e.external,

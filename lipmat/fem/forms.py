@@ -28,11 +28,21 @@ import ufl
 from numpy.typing import NDArray
 from torch import nn
 
-from lipmat.fem.lift import arguments_of, principal_stretches, strain_vector, stress_of
+from lipmat.fem.flow import elastic_stretches, flow, spring_energy
+from lipmat.fem.history import History
+from lipmat.fem.lift import (
+    arguments_of,
+    mandel_vector,
+    principal_stretches,
+    strain_vector,
+    stress_of,
+    symmetric_tensor,
+)
 from lipmat.fem.modes import Hexahedra, coordinate_modes, modes_of
 from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
 from lipmat.fem.trace import energy_in_ufl, gradient_in_ufl
-from lipmat.materials.law import SMALL_STRAIN, Law, Part
+from lipmat.materials.law import SMALL_STRAIN, WITH_MEMORY, Law, Part
+from lipmat.materials.memory import MemoryLaw
 
 # isort: split
 from dolfinx import fem, mesh
@@ -132,30 +142,66 @@ class MaterialForms:
         forces = self._cells.forces(self._cells.beyond(self._modes_of(u)))
         return self._constant(np.array(factor * self.hourglass)) * forces
 
+    def new_history(self) -> History | None:
+        """Return what the points of the material remember, nothing yet; None without memory."""
+        if not isinstance(self.law, MemoryLaw):
+            return None
+        several = is_hexahedral(self.mesh) and not self.meaned["springs"]
+        degree = degree_of(self.mesh) if several else None
+        return History(self.mesh, degree, self.law.history_size)
+
     def _gradient(self, part: Part, u: fem.Function) -> Any:
         return self.mean_gradient(u) if self.meaned[part.name] else ufl.grad(u)
 
-    def internal_force(self, u: fem.Function, v: Any) -> Any:
-        """Return the virtual work ``sum_parts P : grad v`` of the displacement u."""
-        stress = sum(self.stress(part, self._gradient(part, u)) for part in self.law.parts)
+    def internal_force(self, u: fem.Function, v: Any, history: History | None = None) -> Any:
+        """Return the virtual work ``sum_parts P : grad v`` of the displacement u.
+
+        Args:
+            u: Displacement.
+            v: Test function.
+            history: Of a law with memory; to evaluate the work advances it.
+        """
+        stress = sum(self.stress(part, self._gradient(part, u), history) for part in self.law.parts)
         if not self.hourglass:
             return ufl.inner(stress, ufl.grad(v))
         numbers = np.array([stress[i] for i in np.ndindex(3, 3)], dtype=object).reshape(3, 3)
         return self._cells.work(self._hourglass_forces(u), self._modes_of(v), numbers)
 
-    def stress(self, part: Part, h: Any) -> Any:
+    def _flowing(self, part: Part, h: Any, history: History | None) -> Any:
+        """Return the stress of the branches after a step, which advances the history."""
+        assert history is not None
+        assert isinstance(self.law, MemoryLaw)
+        found = flow(self.law, h, history.values, history.step, self._constant)
+        if part.measure in SMALL_STRAIN:
+            six = history.advancing(mandel_vector(found.stress), found.history)
+            return symmetric_tensor([six[i] for i in range(6)])
+        flat = [found.stress[i, j] for i in range(3) for j in range(3)]
+        nine = history.advancing(flat, found.history)
+        return ufl.as_matrix([[nine[3 * i + j] for j in range(3)] for i in range(3)])
+
+    def stress(self, part: Part, h: Any, history: History | None = None) -> Any:
         """Return the first Piola–Kirchhoff stress of a part at a displacement gradient h."""
+        if part.measure in WITH_MEMORY:
+            return self._flowing(part, h, history)
 
         def forces(x: Any) -> list[Any]:
             return gradient_in_ufl(self.law, part.name, x, self._constant, self.compact)
 
         return stress_of(part.measure, h, forces, self.axes)
 
-    def stored_energy(self, u: fem.Function) -> Any:
+    def stored_energy(self, u: fem.Function, history: History | None = None) -> Any:
         """Return the stored energy ``sum_parts W``, without that of the hourglass stiffness."""
-        return sum(self._energy(part, self._gradient(part, u)) for part in self.law.parts)
+        return sum(self._energy(part, self._gradient(part, u), history) for part in self.law.parts)
 
-    def _energy(self, part: Part, h: Any) -> Any:
+    def dissipated_energy(self, history: History, at_end: bool = False) -> Any:
+        """Return what the branches have dissipated, by the mean or the end stress of the steps."""
+        return history.values[-2 if at_end else -1]
+
+    def _energy(self, part: Part, h: Any, history: History | None) -> Any:
+        if part.measure in WITH_MEMORY:
+            assert history is not None
+            assert isinstance(self.law, MemoryLaw)
+            return spring_energy(self.law, h, history.values, self._constant)
         x = arguments_of(part.measure, h, self.axes)
         return energy_in_ufl(self.law, part.name, x, self._constant)
 
@@ -224,10 +270,11 @@ class MaterialForms:
         e, d = (ufl.as_vector(strain_vector(x, self.axes)) for x in (h, g))
         return ufl.inner(bound * e, d)
 
-    def state(self, u: fem.Function) -> list[Any]:
+    def state(self, u: fem.Function, history: History | None = None) -> list[Any]:
         """Return largest and smallest stretch, and the volume ratios of the cell and of the law.
 
-        The first is that of the gradient at a point, unless no part is computed there.
+        The first is that of the gradient at a point, unless no part is computed there. Branches
+        that flow at large strain add their largest and smallest elastic stretch.
         """
         seen = self.mean_gradient(u) if all(self.meaned.values()) else ufl.grad(u)
         volumetric = [p for p in self.law.parts if p.measure in VOLUMETRIC]
@@ -235,7 +282,15 @@ class MaterialForms:
         stretch = principal_stretches(seen)
         gradients = (seen, self.mean_gradient(u) if means else seen)
         ratios = [ufl.det(ufl.Identity(3) + h) for h in gradients]
-        return [stretch[0], stretch[2], *ratios]
+        found = [stretch[0], stretch[2], *ratios]
+        if history is not None and isinstance(self.law, MemoryLaw) and has_limit(self.law):
+            found += elastic_stretches(self.law, seen, history.values)
+        return found
+
+
+def has_limit(law: Law) -> bool:
+    """Tell whether a law is certified up to some elastic stretch of branches that flow."""
+    return any(part.measure == "log_elastic_strains" for part in law.parts)
 
 
 VOLUMETRIC = ("volume_ratio", "dilatation", "log_dilatation")

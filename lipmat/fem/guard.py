@@ -10,8 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lipmat.fem.body import Array, Body
+from lipmat.fem.forms import has_limit
+from lipmat.fem.history import Memory
 from lipmat.fem.outcome import Outcome
 from lipmat.fem.step import Rungs, StepControl
+from lipmat.materials.law import Law
+from lipmat.materials.memory import MemoryLaw
 
 # isort: split
 from dolfinx import fem
@@ -23,7 +27,8 @@ CALM_CHECKS = 10
 class State:
     """Extremes of one material: stretches and volume ratios [-], and the cells that hold them.
 
-    Cells are in the order of the extremes, by their numbers in the mesh file.
+    Cells are in the order of the extremes, by their numbers in the mesh file. ``elastic`` is the
+    largest elastic stretch of branches that flow at large strain, or the inverse of the smallest.
     """
 
     stretch_min: float
@@ -31,6 +36,7 @@ class State:
     volume_min: float
     volume_max: float
     cells: tuple[int, ...]
+    elastic: float = 1.0
 
     def ahead(self, before: State | None, share: float) -> State:
         """Return the extremes that the next check will see if they go on changing as they do.
@@ -47,6 +53,7 @@ class State:
             self.volume_min - share * max(before.volume_min - self.volume_min, 0.0),
             self.volume_max + share * max(self.volume_max - before.volume_max, 0.0),
             self.cells,
+            self.elastic,
         )
 
 
@@ -71,12 +78,20 @@ class Guard:
         body: The body.
         displacement: Its displacement function.
         control: The ladders of certified domains.
+        memory: What the points of the body remember.
     """
 
-    def __init__(self, body: Body, displacement: fem.Function, control: StepControl) -> None:
+    def __init__(
+        self,
+        body: Body,
+        displacement: fem.Function,
+        control: StepControl,
+        memory: Memory | None = None,
+    ) -> None:
         self.body, self.control = body, control
         self._displacement = displacement
-        self._states = body.states(displacement)
+        self._limits = [elastic_limit(m.law) for m in body.materials]
+        self._states = body.states(displacement, memory)
         self.latest: list[State | None] = [None] * len(body.materials)
         self._calm = [0] * len(body.materials)
         self._time = 0.0
@@ -90,24 +105,34 @@ class Guard:
 
     def _state(self, number: int) -> State:
         cells = self.body.cells[number]
-        most, least, inside, low, high = self._states[number].evaluate().T
+        most, least, inside, low, high, *elastic = self._states[number].evaluate().T
         self.stretch[cells] = most
-        return self._gathered(cells, most, least, np.where(inside > 0, low, inside), high)
+        found = np.where(inside > 0, low, inside), high
+        beyond = np.maximum(elastic[0], 1.0 / elastic[1]) if elastic else np.ones_like(most)
+        return self._gathered(cells, most, least, *found, beyond)
 
     def _gathered(
-        self, cells: NDArray[np.int32], most: Array, least: Array, low: Array, high: Array
+        self,
+        cells: NDArray[np.int32],
+        most: Array,
+        least: Array,
+        low: Array,
+        high: Array,
+        beyond: Array,
     ) -> State:
         number = self.body.mesh.topology.original_cell_index
-        signs, local = (1, -1, 1, -1), [(np.inf, -1)] * 4
+        signs, local = (1, -1, 1, -1, -1), [(np.inf, -1)] * 5
         if len(cells):
-            signed = [sign * x for sign, x in zip(signs, (least, most, low, high), strict=True)]
+            values = (least, most, low, high, beyond)
+            signed = [sign * x for sign, x in zip(signs, values, strict=True)]
             local = [(float(x.min()), int(number[cells[np.argmin(x)]])) for x in signed]
         ranks = self.body.comm.allgather(local)
         u = self._displacement.x.array
         bad = self.body.comm.allreduce(int(not np.isfinite(u).all())) > 0
         extremes = [min(found) for found in zip(*ranks, strict=True)]
-        a, b, c, d = (np.nan if bad else s * v for s, (v, _) in zip(signs, extremes, strict=True))
-        return State(a, b, c, d, tuple(cell for _, cell in extremes))
+        pairs = zip(signs, extremes, strict=True)
+        a, b, c, d, e = (np.nan if bad else sign * value for sign, (value, _) in pairs)
+        return State(a, b, c, d, tuple(cell for _, cell in extremes), e)
 
     def state(self) -> dict[str, Any]:
         """Return what a restart needs, before :meth:`check`, as JSON values."""
@@ -145,6 +170,8 @@ class Guard:
                     f"at {time:.6g} s"
                 )
                 return Verdict(Outcome.INVERTED_CELL, message, rungs, False)
+            if state.elastic > self._limits[i]:
+                return Verdict(Outcome.LEFT_DOMAIN, self._strained(i, state, time), rungs, False)
             rung = self._rung(i, state, state.ahead(before[i], share))
             if rung is None:
                 return Verdict(Outcome.LEFT_DOMAIN, self._left(i, state, time), rungs, False)
@@ -173,6 +200,13 @@ class Guard:
         region = self.body.materials[number].region
         return f" in region {region!r}" if region else ""
 
+    def _strained(self, number: int, state: State, time: float) -> str:
+        return (
+            f"cell {state.cells[4]}{self._where(number)} has an elastic stretch of "
+            f"{state.elastic:.4g} or its inverse at {time:.6g} s, more than the "
+            f"{self._limits[number]:g} for which the law is certified"
+        )
+
     def _left(self, number: int, state: State, time: float) -> str:
         domain = self.control.ladders[number][-1].domain
         assert domain is not None
@@ -188,6 +222,11 @@ class Guard:
             f"at {time:.6g} s: stretch {state.stretch_min:.3g}…{state.stretch_max:.3g}, volume "
             f"ratio {state.volume_min:.3g}…{state.volume_max:.3g}"
         )
+
+
+def elastic_limit(law: Law) -> float:
+    """Return the elastic stretch up to which a law with memory is certified; else infinity."""
+    return law.elastic_limit if isinstance(law, MemoryLaw) and has_limit(law) else np.inf
 
 
 def _inside(control: StepControl, number: int, rung: int, state: State) -> bool:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lipmat.fem.body import Array, Body
 from lipmat.fem.contact import BoundWall
+from lipmat.fem.history import Memory
 from lipmat.fem.loads import ExternalForce, Load, PrescribedMotion
 from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
 from lipmat.fem.stopwatch import Stopwatch
@@ -26,10 +27,10 @@ class CentralDifference:
         v_{n+1/2} = v_{n-1/2} + (h_- + h_+)/2 M^{-1} (f_ext - f_int(u_n) - beta K0 (u_n - u_{n-1})),
         u_{n+1} = u_n + h_+ v_{n+1/2}.
 
-    The viscous force is assembled apart from the internal force, so that the energy account can
-    book its work in every step: one kernel with both results does not vectorise and takes twice
-    the time of two. The work of outside forces, of prescribed motion and of viscosity is summed by
-    the trapezoidal rule.
+    Internal and viscous force are two results of one pass over the cells, so that the energy
+    account can book the work of each in every step. A body with memory advances in that pass, by
+    the step that led to the present state. The work of outside forces, of prescribed motion and of
+    viscosity is summed by the trapezoidal rule.
 
     Args:
         body: The body.
@@ -54,7 +55,9 @@ class CentralDifference:
         self.displacement = fem.Function(body.space)
         self.time, self.steps = 0.0, 0
         self.walls, self._viscosity = tuple(walls), viscosity
-        self._resistance = _Resistance(body, self.displacement, viscosity)
+        self.memory = body.new_memory()
+        """What the points of the body remember of the run."""
+        self._resistance = _Resistance(body, self.displacement, viscosity, self.memory)
         self._external = ExternalForce(body, self.displacement, loads)
         self._motion = PrescribedMotion(body, loads)
         self._mass = body.mass[: self.owned]
@@ -91,7 +94,7 @@ class CentralDifference:
 
     def begin_step(self, step: float) -> None:
         """Compute the velocity half a step ahead; afterwards energies belong to the present."""
-        self._resistance.assemble()
+        self._resistance.assemble(self._last_step)
         self.watch.lap("force")
         self._external(self.time, self.outside)
         self.watch.lap("loads")
@@ -230,9 +233,10 @@ class _Resistance:
         body: The body.
         u: Its displacement.
         viscosity: Factor beta of the viscous force ``beta K0 (u_n - u_{n-1})``.
+        memory: What the points of the body remember.
     """
 
-    def __init__(self, body: Body, u: fem.Function, viscosity: float) -> None:
+    def __init__(self, body: Body, u: fem.Function, viscosity: float, memory: Memory) -> None:
         index_map, owned = body.space.dofmap.index_map, body.owned
         self._increment = fem.Function(body.space)
         self.increment: Array = self._increment.x.array[:owned]
@@ -240,15 +244,18 @@ class _Resistance:
         self._internal, self._viscous = la.vector(index_map, 3), la.vector(index_map, 3)
         self._is_viscous = viscosity > 0.0
         if self._is_viscous:
-            self._assemble = body.resistance(u, self._increment, viscosity)
+            self._assemble = body.resistance(u, self._increment, viscosity, memory)
         else:
-            self._assemble = body.internal_force(u)
+            self._assemble = body.internal_force(u, memory)
+        self._memory = memory
         self._vectors = (self._internal, self._viscous)[: 1 + self._is_viscous]
         self.total: Array = self._internal.array[:owned]
         self._drag: Array = self._viscous.array[:owned]
 
-    def assemble(self) -> None:
-        """Compute :attr:`total` at the present state."""
+    def assemble(self, step: float) -> None:
+        """Compute :attr:`total` at the present state, a step [s] after the last."""
+        if self._memory.set_step(step):
+            self._assemble.pack_constants()
         self._assemble(*self._vectors)
         if self._is_viscous:
             self.total += self._drag

@@ -11,6 +11,7 @@ hexahedra it passes on sums and differences of nodal values, see :mod:`lipmat.fe
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,20 @@ static inline void add_number(double *restrict to, const lanes *restrict from, c
     to[0] += from[0][l];
 }
 """
+_REMEMBER = """
+static inline void remember(double *restrict to, const lanes *restrict from,
+                            const int32_t *restrict dofs, const int64_t *restrict cell,
+                            const int used, const int points, const int block, const int size)
+{
+  for (int l = 0; l < used; ++l)
+    for (int j = 0; j < points; ++j)
+    {
+      double *restrict p = to + block * (int64_t)dofs[cell[l] * points + j];
+      for (int i = 0; i < block; ++i)
+        p[i] = from[size * j + size - block + i][l];
+    }
+}
+"""
 _KERNEL = """
 static inline void {name}(lanes *restrict A, const lanes *restrict w,
                           const double *restrict c, const lanes *restrict coordinate_dofs)
@@ -107,15 +122,46 @@ static inline void {name}(lanes *restrict A, const lanes *restrict w,
 
 @dataclass(frozen=True)
 class Layout:
-    """How many numbers a cell takes from an array: ``nodes`` places with ``block`` numbers each."""
+    """How many numbers a cell takes from an array: ``nodes`` places with ``block`` numbers each.
+
+    Attributes:
+        nodes: Places.
+        block: Numbers at each.
+        points: Whether the places are quadrature points.
+    """
 
     nodes: int
     block: int
+    points: bool = False
 
     @property
     def size(self) -> int:
         """Numbers of a cell."""
         return self.nodes * self.block
+
+
+@dataclass(frozen=True)
+class Advance:
+    """A coefficient that is computed cell by cell at points, and in part remembered.
+
+    Attributes:
+        expression: UFL vector of its values at a point.
+        points: In the reference cell, shape (p, 3).
+        coefficients: Numbers of the fields that those of the expression are.
+        field: Number of the field that takes the last of the values, as many as it has.
+        constants: Where those of the expression begin among all constants.
+    """
+
+    expression: Any
+    points: NDArray[np.float64]
+    coefficients: tuple[int, ...]
+    field: int
+    constants: int
+
+    @property
+    def size(self) -> int:
+        """Values at a point."""
+        return int(self.expression.ufl_shape[0])
 
 
 @dataclass(frozen=True)
@@ -143,14 +189,15 @@ class Program:
         outputs: Number of the output of each term.
         fields: Layouts of what is gathered: the coordinates, then functions.
         coefficients: For each coefficient of the integrand, in its order, the number of the field
-            it is, or whose modes it is: on hexahedra both are passed on in the same way.
+            it is, or whose modes it is: on hexahedra both are passed on in the same way; or how it
+            advances.
         test: Layout of the test function; None without one.
     """
 
     integrand: ufl.Form | Extremes
     outputs: tuple[int, ...]
     fields: tuple[Layout, ...]
-    coefficients: tuple[int, ...]
+    coefficients: tuple[int | Advance, ...]
     test: Layout | None
 
 
@@ -164,18 +211,23 @@ def generate(program: Program) -> str:
     kernels = _kernels(program, formatter)
     functions = "".join(map(function, sorted({*formatter.functions, "fmin", "fmax"})))
     bodies = "".join(_KERNEL.format(name=name, body=body) for name, body in kernels.items())
-    return "".join(
-        (_HEAD, functions, bodies, _HADAMARD, _GATHER, _ADD, _ADD_NUMBER, _loop(program))
-    )
+    fixed = (_HADAMARD, _GATHER, _ADD, _ADD_NUMBER, _REMEMBER)
+    return "".join((_HEAD, functions, bodies, *fixed, _loop(program)))
 
 
 def _kernels(program: Program, formatter: LanesFormatter) -> dict[str, str]:
     """Return the bodies of all kernels by name."""
+    kernels = {}
+    for k, advance in enumerate(program.coefficients):
+        if isinstance(advance, Advance):
+            body = _of_expression(advance.expression, advance.points, formatter)
+            kernels[f"advance_{k}"] = body
     if isinstance(program.integrand, Extremes):
-        found = [(0, _of_expression(program.integrand, formatter))]
+        extremes = program.integrand
+        found = [(0, _of_expression(extremes.expression, extremes.points, formatter))]
     else:
         found = _of_form(program.integrand, formatter)
-    return {f"term_{k}": body for k, body in found}
+    return kernels | {f"term_{k}": body for k, body in found}
 
 
 def _of_form(form: ufl.Form, formatter: LanesFormatter) -> list[tuple[int, str]]:
@@ -193,9 +245,9 @@ def _of_form(form: ufl.Form, formatter: LanesFormatter) -> list[tuple[int, str]]
     return [(max(0, number), bodies[name]) for number, name in pairs]
 
 
-def _of_expression(extremes: Extremes, formatter: LanesFormatter) -> str:
+def _of_expression(expression: Any, points: NDArray[np.float64], formatter: LanesFormatter) -> str:
     options = ffcx.options.get_options({})
-    pair = (extremes.expression, extremes.points)
+    pair = (expression, points)
     ir = compute_ir(analyze_ufl_objects([pair], "float64"), {}, "lipmat", options, False)
     (found,) = ir.expressions
     return formatter(ExpressionGenerator(found, FFCXBackend(found, options)).generate())
@@ -228,25 +280,52 @@ def _placed(program: Program) -> tuple[int, list[str]]:
 
     The coefficients of the integrand come first, in its order. What is needed twice is copied.
     """
-    offset, place, lines = 0, dict[int, int](), list[str]()
-    for number in (*program.coefficients, *({0} - {*program.coefficients})):
-        field = program.fields[number]
-        if number in place:
-            lines.append(f"memcpy(w + {offset}, w + {place[number]}, {field.size} * sizeof *w);")
-        else:
-            lines.append(
-                f"gather(w + {offset}, fields[{number}], dofs[{number}], cell, "
-                f"{field.nodes}, {field.block});"
-            )
-            lines += _transformed(f"w + {offset}", field)
-            place[number] = offset
-        offset += field.size
-    return offset, [*lines, f"const lanes *X = w + {place[0]};"]
+    offset, place = 0, dict[int, str]()
+    lines, advances = list[str](), list[str]()
+    numbers = {c for c in program.coefficients if isinstance(c, int)}
+    for k, found in enumerate((*program.coefficients, *({0} - numbers))):
+        if isinstance(found, Advance):
+            advances += _advanced(program.fields, k, f"w + {offset}", found, place)
+            offset += len(found.points) * found.size
+            continue
+        lines += _filled(program.fields, found, f"w + {offset}", place)
+        offset += program.fields[found].size
+    return offset, [*lines, f"const lanes *X = {place[0]};", *advances]
+
+
+def _filled(fields: Sequence[Layout], number: int, to: str, place: dict[int, str]) -> list[str]:
+    """Return the lines that gather a field, or copy it from its place."""
+    field = fields[number]
+    if number in place:
+        return [f"memcpy({to}, {place[number]}, {field.size} * sizeof *w);"]
+    place[number] = to
+    places = f"fields[{number}], dofs[{number}], cell, {field.nodes}, {field.block}"
+    return [f"gather({to}, {places});", *_transformed(to, field)]
+
+
+def _advanced(
+    fields: Sequence[Layout], number: int, to: str, advance: Advance, place: dict[int, str]
+) -> list[str]:
+    """Return the lines that compute a coefficient at the points and remember its last values."""
+    offset, lines, own = 0, list[str](), f"v{number}"
+    for k in advance.coefficients:
+        lines += _filled(fields, k, f"{own} + {offset}", place)
+        offset += fields[k].size
+    field, k, size = fields[advance.field], advance.field, advance.size
+    at = f"dofs[{k}], cell, used, {field.nodes}, {field.block}, {size}"
+    return [
+        f"lanes {own}[{offset}];",
+        *lines,
+        f"memset({to}, 0, {len(advance.points) * size} * sizeof *w);",
+        f"advance_{number}({to}, {own}, constants + {advance.constants}, X);",
+        f"remember((double *)fields[{k}], {to}, {at});",
+    ]
 
 
 def _transformed(name: str, layout: Layout) -> list[str]:
     """Return the line that takes a hexahedron's values to or from the basis of the tables."""
-    return [f"hadamard({name}, {layout.block});"] if layout.nodes == HEXAHEDRON else []
+    nodal = layout.nodes == HEXAHEDRON and not layout.points
+    return [f"hadamard({name}, {layout.block});"] if nodal else []
 
 
 def _terms(program: Program) -> list[str]:

@@ -3,7 +3,8 @@
 On hexahedra the tables of the shape functions are changed to another basis, where half of their
 entries are zero: with the Hadamard matrix H (entries +1 and -1, ``H H = 8``) a table T and nodal
 values w give ``T w = (T H / 8) (H w)``. The derivatives of trilinear functions then have four
-terms instead of eight. Loops over nodes are written out, without the terms that vanish.
+terms instead of eight. Loops over nodes are written out, without the terms that vanish. A table
+of values at the quadrature points is the identity: its loop is the term of the point itself.
 """
 
 from __future__ import annotations
@@ -57,8 +58,10 @@ class LanesFormatter(Formatter):  # type: ignore[misc]
         super().__init__("float64")
         self.functions: set[str] = set()
         self._tables: dict[str, NDArray[np.float64]] = {}
-        self._fixed: dict[str, int] = {}
+        self._identities: set[str] = set()
+        self._fixed: dict[str, str] = {}
         self._vanishes = False
+        self._point: str | None = None
 
     def __call__(self, node: Any) -> str:
         """Return a node in C.
@@ -77,11 +80,14 @@ class LanesFormatter(Formatter):  # type: ignore[misc]
         if isinstance(node, lnodes.Div):  # so that quotients of one divisor share a division
             return f"(({self(node.lhs)}) * (1.0 / ({self(node.rhs)})))"
         if isinstance(node, lnodes.Symbol) and node.name in self._fixed:
-            return str(self._fixed[node.name])
+            return self._fixed[node.name]
         if isinstance(node, lnodes.ForRange) and self._is_over_nodes(node):
             return self._written_out(node)
         if isinstance(node, lnodes.ArrayAccess) and node.array.name in self._tables:
             return self._entry(node)
+        if isinstance(node, lnodes.ArrayAccess) and node.array.name in self._identities:
+            self._point = self(node.indices[-2])
+            return "1.0"
         text: str = super().__call__(node)
         return text
 
@@ -90,6 +96,11 @@ class LanesFormatter(Formatter):  # type: ignore[misc]
             sizes = "".join(f"[{n}]" for n in node.sizes)
             return f"lanes {self(node.symbol)}{sizes} = {{{{0}}}};\n"
         name, values = node.symbol.name, np.asarray(node.values)
+        self._identities.discard(name)
+        self._tables.pop(name, None)
+        if _is_identity(name, values):
+            self._identities.add(name)
+            return ""
         if name.startswith("FE") and values.shape[-1] == HEXAHEDRON:
             changed = values @ hadamard(HEXAHEDRON) / HEXAHEDRON
             changed[np.abs(changed) < _ROUNDING] = 0.0
@@ -116,19 +127,28 @@ class LanesFormatter(Formatter):  # type: ignore[misc]
         sums = all(
             isinstance(getattr(s, "expr", None), lnodes.AssignAdd) for s in _statements(node.body)
         )
-        return bool(self._tables) and ends == ("0", str(HEXAHEDRON)) and sums
+        return bool(self._tables or self._identities) and ends == ("0", str(HEXAHEDRON)) and sums
 
     def _written_out(self, node: Any) -> str:
         name, out = self(node.index), []
         for i in range(HEXAHEDRON):
-            self._fixed[name] = i
+            self._fixed[name] = str(i)
             for statement in _statements(node.body):
-                self._vanishes = False
+                self._vanishes, self._point = False, None
                 text = self(statement)
+                if self._point is not None:  # the same for every i
+                    text = "" if i else self._at(self._point, name, statement)
                 out += [] if self._vanishes else [text]
         del self._fixed[name]
         self._vanishes = False
         return "".join(out)
+
+    def _at(self, point: str, index: str, statement: Any) -> str:
+        """Return a statement with the number of the point for an index."""
+        before, self._fixed[index] = self._fixed[index], point
+        text = self(statement)
+        self._fixed[index] = before
+        return text
 
     def _entry(self, node: Any) -> str:
         """Return an entry of a table, as a number where it is the same at all points."""
@@ -140,6 +160,12 @@ class LanesFormatter(Formatter):  # type: ignore[misc]
                 return f"{column.flat[0]:.17g}" if column.any() else "0.0"
         text: str = super().__call__(node)
         return text
+
+
+def _is_identity(name: str, values: NDArray[np.float64]) -> bool:
+    """Tell whether a table is that of values at the points, of which there are as many as nodes."""
+    square = values.shape[-2:] == (HEXAHEDRON, HEXAHEDRON) and values.size == HEXAHEDRON**2
+    return name.startswith("FE") and square and bool((values.squeeze() == np.eye(HEXAHEDRON)).all())
 
 
 def _statements(node: Any) -> list[Any]:

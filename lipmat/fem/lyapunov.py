@@ -6,6 +6,9 @@ U of strain, contact and constant loads, and A = h^2 K0 (theory, section 4), h^2
     convex    V = U + [|d|_M^2 + beta (|D|_M^2 - beta |D|_A^2) - (d, D)_M + beta^2 (d, D)_A] / 2h^2
     energy    E = U + |d-|_M^2 / 2h^2
 
+For laws with memory U is the energy of the springs at the present history plus all that was
+dissipated so far by the stress at the ends of the steps: the proof holds for that sum.
+
 The proof compares two steps under the same load, so a pair of steps counts only where the force
 from outside did not change between them and neither supports nor walls moved.
 """
@@ -51,7 +54,9 @@ class LyapunovCheck:
             )
         self._body, self._integrator, self._level = body, integrator, step.level
         self._beta = step.viscosity
-        self._stored = body.stored_energy(integrator.displacement)
+        memory = integrator.memory
+        self._stored = body.stored_energy(integrator.displacement, memory)
+        self._dissipated = body.dissipated_energy(memory, at_end=True) if memory else None
         self._hourglass = body.hourglass_energy(integrator.displacement)
         walls = step.control.walls
         contact = np.sum([w.nodal_stiffness for w in walls], axis=0) if walls else None
@@ -96,6 +101,8 @@ class LyapunovCheck:
         account = integrator.energies(step)
         u = integrator.displacement.x.array[: self._body.owned]
         potential = self._stored() + account.contact
+        if self._dissipated is not None:
+            potential += self._dissipated()
         if self._hourglass is not None:
             potential += self._hourglass()
         work = self._sum(float(load @ u))

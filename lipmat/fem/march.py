@@ -108,7 +108,8 @@ def march(
     integrator = CentralDifference(body, loads, start, step.viscosity, step.control.walls)
     parts = Parts(
         integrator,
-        Guard(body, integrator.displacement, step.control),
+        integrator.memory,
+        Guard(body, integrator.displacement, step.control, integrator.memory),
         Audit(body, integrator),
         EnergyGuard(energy_warning, energy_limits),
         LyapunovCheck(body, integrator, step) if verify else None,

@@ -33,6 +33,7 @@ COLUMNS = (
     "kinetic_energy [J]",
     "stored_energy [J]",
     "hourglass_energy [J]",
+    "dissipated_energy [J]",
     "viscous_dissipation [J]",
     "contact_energy [J]",
     "external_work [J]",

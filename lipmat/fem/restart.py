@@ -17,22 +17,26 @@ from lipmat.errors import InputError
 from lipmat.fem.body import Array, Body
 from lipmat.fem.files import replace_file
 from lipmat.fem.mpi import MPI, only_root
-from lipmat.fem.order import node_dofs, node_order
+from lipmat.fem.order import cell_order, node_dofs, node_order
 from lipmat.fem.record import RESTART, Recorder
 from lipmat.schema import read_text
 
-SCHEMA = 1
+SCHEMA = 2
+CELLS = "cells"
 EVERY = 30.0  # [s] of the clock on the wall
 
 State = Mapping[str, Mapping[str, Any]]
-"""State of each object of a run by its name: owned displacement components, and JSON values."""
+"""State of each object of a run by its name.
+
+Vectors of the owned displacement components, matrices of one row for each owned cell, JSON values.
+"""
 
 
 class RestartFile:
     """Writes and reads the restart file in a run's folder.
 
-    What belongs to nodes is stored in the order of the mesh file, so that a run may go on with
-    another number of ranks. All ranks must call every method.
+    What belongs to nodes or cells is stored in the order of the mesh file, so that a run may go on
+    with another number of ranks. All ranks must call every method.
 
     Args:
         body: The body.
@@ -43,6 +47,7 @@ class RestartFile:
     def __init__(self, body: Body, folder: Path, identity: Mapping[str, str]) -> None:
         self.body, self.path, self.identity = body, folder / RESTART, dict(identity)
         self._order, self._dofs = node_order(body.mesh), node_dofs(body.space)
+        self._cells = cell_order(body.mesh)
 
     def write(self, state: State, rows: Array) -> None:
         """Replace the file, in one go.
@@ -58,7 +63,9 @@ class RestartFile:
         values: dict[str, dict[str, Any]] = {name: {} for name in state}
         for name, entries in state.items():
             for key, value in entries.items():
-                if isinstance(value, np.ndarray):
+                if isinstance(value, np.ndarray) and value.ndim == 2:
+                    nodal[f"{name}.{key}.{CELLS}"] = self._cells.gather(value)
+                elif isinstance(value, np.ndarray):
                     own = value.reshape(-1, 3)[self._dofs]
                     nodal[f"{name}.{key}"] = self._order.gather(own)
                 else:
@@ -90,8 +97,9 @@ class RestartFile:
         )
         state: dict[str, dict[str, Any]] = about["values"]
         for name in names:
-            owner, key = name.split(".")
-            state[owner][key] = self._own(None if found is None else found[1][name])
+            owner, key, *of_cells = name.split(".")
+            values = None if found is None else found[1][name]
+            state[owner][key] = self._cells.scatter(values) if of_cells else self._own(values)
         return state, rows
 
     def _own(self, values: Array | None) -> Array:

@@ -129,10 +129,12 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
         """Numbers that a material point remembers.
 
         For each branch six Mandel components of its internal strain, ``log``: of
-        ``C_v^-1 - 1``; then, where it hardens, its flow kappa; for all of them what they have
-        dissipated [J/m^3]. All are zero at first.
+        ``C_v^-1 - 1``; six of the last deviator of strain, ``log``: of ``C - 1``; the flow kappa
+        of branches that harden; what they have all dissipated, twice [J/m^3]: the sum of
+        ``s : d alpha`` with the stress at the ends of the steps, which the proofs are about, and
+        with the mean stress of the steps, which balances the energies. All are zero at first.
         """
-        return (7 if self.hardens else 6) * self.branches + 1
+        return (7 if self.hardens else 6) * self.branches + 8
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -201,19 +203,37 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
         """
         n, b = len(strain), self.branches
         internal = history[:, : 6 * b].reshape(n, b, 6)
-        flow = history[:, 6 * b : 7 * b] if self.hardens else history.new_zeros(n, b)
+        before = history[:, 6 * b : 6 * b + 6]
+        flow = history[:, 6 * b + 6 : -2] if self.hardens else history.new_zeros(n, b)
         deviator = strain @ torch.from_numpy(DEVIATORIC)
         trial = deviator.unsqueeze(1) - internal
         size = torch.sqrt((trial * trial).sum(2) + TINY**2)
         time = torch.as_tensor(step, dtype=torch.float64).expand(n).unsqueeze(1)
         share = self.remainder(size, flow, time)
         elastic = share.unsqueeze(2) * trial
-        lost = (2.0 * self.shear_moduli * share * (1.0 - share) * size * size).sum(1, keepdim=True)
-        parts = [(deviator.unsqueeze(1) - elastic).reshape(n, 6 * b)]
+        change = (trial * (deviator - before).unsqueeze(1)).sum(2)
+        lost = self._lost(share, size * size, change)
+        parts = [(deviator.unsqueeze(1) - elastic).reshape(n, 6 * b), deviator]
         if self.hardens:
             parts.append(flow + (1.0 - share) * size)
         stress = (2.0 * self.shear_moduli[:, None] * elastic).sum(1)
-        return stress, torch.cat([*parts, history[:, -1:] + lost], 1)
+        return stress, torch.cat([*parts, history[:, -2:] + lost], 1)
+
+    def _lost(self, share: Tensor, square: Tensor, change: Tensor) -> Tensor:
+        """Return what a step dissipates with its end stress and its mean stress, (n, 2).
+
+        With ``d alpha = (1 - theta) trial`` the mean stress does ``(s_n + s_{n-1})/2 : d alpha``,
+        ``= G (|trial|^2 - |theta trial|^2) - G d alpha : d e``.
+
+        Args:
+            share: theta, (n, B).
+            square: ``|trial|^2``, (n, B).
+            change: ``trial : d e``, (n, B).
+        """
+        spring = self.shear_moduli * (1.0 - share)
+        at_end = 2.0 * spring * share * square
+        mean = spring * ((1.0 + share) * square - change)
+        return torch.stack([at_end.sum(1), mean.sum(1)], 1)
 
     def bound(self) -> Bound:
         """Return the certified bound, computed from the stored arrays."""

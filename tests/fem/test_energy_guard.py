@@ -12,7 +12,7 @@ from lipmat.fem.outcome import Ending, Outcome
 
 
 def account(error: float, kinetic: float = 1.0) -> Energies:
-    return Energies(kinetic, 1.0, 0.0, 0.0, 0.0, 0.0, error)
+    return Energies(kinetic, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, error)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_bad_limits(warning: float, limits: tuple[float, float], message: str) -
 
 
 def hourglass(energy: float, stored: float) -> Energies:
-    return Energies(1.0, stored, energy, 0.0, 0.0, 0.0, 0.0)
+    return Energies(1.0, stored, energy, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def test_energy_in_hourglass_modes_warns_and_ends_the_run() -> None:

@@ -1,0 +1,173 @@
+"""Branches that flow, in UFL: trial, stress and history of a step, energy of the springs.
+
+What a branch does is the law's scalar map, traced from torch; this module lifts it to tensors. At
+large strain a branch remembers ``A = C_v^-1``. Its trial ``b = F A F^T`` is similar to ``Y = A C``,
+so with functions w and m of the eigenvalues of b
+
+    P = F w(Y) A,      A_new = m(Y) A
+
+need neither eigenvectors nor inverses (``w = tau / b``, ``m = exp(-2 (eps_trial - eps))``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ufl
+
+from lipmat.fem.lift import (
+    deformation_gradient,
+    eigenvalues,
+    isotropic_function,
+    mandel_vector,
+    symmetric_tensor,
+)
+from lipmat.fem.trace import Constant, values_in_ufl
+from lipmat.materials.memory import TINY, MemoryLaw
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What a step gives.
+
+    Attributes:
+        stress: First Piola–Kirchhoff stress of the branches, at small strain the Cauchy stress.
+        history: UFL scalars, as :attr:`MemoryLaw.history_size` says.
+    """
+
+    stress: Any
+    history: list[Any]
+
+
+def flow(law: MemoryLaw, h: Any, history: Sequence[Any], step: Any, constant: Constant) -> Flow:
+    """Return what a step to a displacement gradient h gives.
+
+    Args:
+        law: The law.
+        h: Displacement gradient at the end of the step, UFL tensor (3, 3).
+        history: UFL scalars, before the step.
+        step: UFL scalar, the time step [s].
+        constant: Makes a UFL coefficient of an array of weights.
+    """
+    b = law.branches
+    branch = _branch(law, h)
+    trials = [branch.trial(x) for x in _internal(law, history)]
+    sizes = [ufl.sqrt(sum(x * x for x in t.strains) + TINY**2) for t in trials]
+    flows = list(history[6 * b + 6 : -2]) if law.hardens else [ufl.as_ufl(0.0)] * b
+    shares = values_in_ufl(law, "remainders", [*sizes, *flows, step], constant)
+    springs = constant(law.shear_moduli.numpy())
+    stress, internal, (at_end, mean) = 0, [], history[-2:]
+    before = history[6 * b : 6 * b + 6]
+    for i, (trial, share, size) in enumerate(zip(trials, shares, sizes, strict=True)):
+        spring = springs[i] * (1 - share)
+        at_end += 2 * spring * share * size * size
+        mean += spring * ((1 + share) * size * size - branch.change(trial, before))
+        stress += 2 * springs[i] * share * branch.stress(trial)
+        internal += branch.internal(trial, share)
+    if law.hardens:
+        flows = [f + (1 - s) * n for f, s, n in zip(flows, shares, sizes, strict=True)]
+    flows = flows if law.hardens else []
+    return Flow(stress, [*internal, *branch.last, *flows, at_end, mean])
+
+
+def spring_energy(law: MemoryLaw, h: Any, history: Sequence[Any], constant: Constant) -> Any:
+    """Return the energy density of the springs at a displacement gradient and a history."""
+    branch = _branch(law, h)
+    moduli = constant(law.shear_moduli.numpy())
+    strains = [branch.trial(x).strains for x in _internal(law, history)]
+    return sum(moduli[i] * sum(x * x for x in s) for i, s in enumerate(strains))
+
+
+def elastic_stretches(law: MemoryLaw, h: Any, history: Sequence[Any]) -> tuple[Any, Any]:
+    """Return the largest and the smallest elastic stretch of the branches, at large strain."""
+    branch = _LogBranch(h)
+    nodes = [branch.trial(x).nodes for x in _internal(law, history)]
+    largest, smallest = nodes[0][0], nodes[0][2]
+    for node in nodes[1:]:
+        largest = ufl.max_value(largest, node[0])
+        smallest = ufl.min_value(smallest, node[2])
+    return ufl.sqrt(largest), ufl.sqrt(smallest)
+
+
+def _internal(law: MemoryLaw, history: Sequence[Any]) -> list[Sequence[Any]]:
+    return [history[6 * i : 6 * i + 6] for i in range(law.branches)]
+
+
+def _branch(law: MemoryLaw, h: Any) -> _SmallBranch | _LogBranch:
+    return _SmallBranch(h) if law.kinematics == "small" else _LogBranch(h)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A trial of a branch: the numbers that flow shrinks, and at large strain the rest of it."""
+
+    strains: Sequence[Any]
+    nodes: Sequence[Any] = ()
+    inverse: Any = None  # A = C_v^-1
+
+
+class _SmallBranch:
+    """Deviators of the small strain."""
+
+    def __init__(self, h: Any) -> None:
+        strain = ufl.sym(h)
+        self.last = mandel_vector(strain - ufl.tr(strain) / 3 * ufl.Identity(3))
+        """What the next step needs of this one, UFL scalars."""
+
+    def trial(self, internal: Sequence[Any]) -> _Trial:
+        """Return the elastic strain that a branch would have without flow."""
+        return _Trial([e - a for e, a in zip(self.last, internal, strict=True)])
+
+    def stress(self, trial: _Trial) -> Any:
+        """Return the stress of a trial, over 2G."""
+        return symmetric_tensor(trial.strains)
+
+    def internal(self, trial: _Trial, share: Any) -> list[Any]:
+        """Return the internal strain where a share of the trial is left."""
+        return [e - share * x for e, x in zip(self.last, trial.strains, strict=True)]
+
+    def change(self, trial: _Trial, before: Sequence[Any]) -> Any:
+        """Return ``trial : d e`` of the step from the last strain."""
+        moves = zip(trial.strains, self.last, before, strict=True)
+        return sum(t * (e - b) for t, e, b in moves)
+
+
+class _LogBranch:
+    """Logarithmic strains of ``F_e``, exponential map."""
+
+    def __init__(self, h: Any) -> None:
+        self._f = deformation_gradient(h)
+        self._c = self._f.T * self._f
+        self.last = mandel_vector(h + h.T + h.T * h)
+        """What the next step needs of this one, UFL scalars: ``C - 1``."""
+
+    def trial(self, internal: Sequence[Any]) -> _Trial:
+        """Return the elastic strains that a branch would have without flow."""
+        a = ufl.Identity(3) + symmetric_tensor(internal)
+        nodes = eigenvalues(self._f * a * self._f.T)
+        logs = [0.5 * ufl.ln(x) for x in nodes]
+        mean = sum(logs) / 3
+        return _Trial([x - mean for x in logs], nodes, a)
+
+    def _second_piola(self, trial: _Trial) -> Any:
+        """Return the second Piola–Kirchhoff stress of a trial, over 2G."""
+        pull = [e / x for e, x in zip(trial.strains, trial.nodes, strict=True)]
+        return isotropic_function(trial.inverse * self._c, trial.nodes, pull) * trial.inverse
+
+    def stress(self, trial: _Trial) -> Any:
+        """Return the first Piola–Kirchhoff stress of a trial, over 2G."""
+        return self._f * self._second_piola(trial)
+
+    def internal(self, trial: _Trial, share: Any) -> list[Any]:
+        """Return ``A - 1`` where a share of the trial is left."""
+        slip = [ufl.exp(-2 * (1 - share) * e) for e in trial.strains]
+        after = isotropic_function(trial.inverse * self._c, trial.nodes, slip) * trial.inverse
+        return mandel_vector(ufl.sym(after) - ufl.Identity(3))
+
+    def change(self, trial: _Trial, before: Sequence[Any]) -> Any:
+        """Return ``trial : d e``, which is ``S : d C / 2`` over 2G but for higher orders."""
+        stress = mandel_vector(ufl.sym(self._second_piola(trial)))
+        moves = zip(stress, self.last, before, strict=True)
+        return sum(t * (c - b) for t, c, b in moves) / 2
