@@ -161,28 +161,32 @@ class MaterialForms:
             v: Test function.
             history: Of a law with memory; to evaluate the work advances it.
         """
-        stress = sum(self.stress(part, self._gradient(part, u), history) for part in self.law.parts)
+        stress = sum(self._stresses(u, history))
         if not self.hourglass:
             return ufl.inner(stress, ufl.grad(v))
         numbers = np.array([stress[i] for i in np.ndindex(3, 3)], dtype=object).reshape(3, 3)
         return self._cells.work(self._hourglass_forces(u), self._modes_of(v), numbers)
 
-    def _flowing(self, part: Part, h: Any, history: History | None) -> Any:
-        """Return the stress of the branches after a step, which advances the history."""
+    def _stresses(self, u: fem.Function, history: History | None) -> list[Any]:
+        """Return the stresses of the parts; those that are computed with history as one."""
+        law = self.law
+        if not isinstance(law, MemoryLaw):
+            return [self.stress(part, self._gradient(part, u)) for part in law.parts]
         assert history is not None
-        assert isinstance(self.law, MemoryLaw)
-        found = flow(self.law, h, history.values, history.step, self._constant)
-        if part.measure in SMALL_STRAIN:
-            six = history.advancing(mandel_vector(found.stress), found.history)
-            return symmetric_tensor([six[i] for i in range(6)])
-        flat = [found.stress[i, j] for i in range(3) for j in range(3)]
-        nine = history.advancing(flat, found.history)
-        return ufl.as_matrix([[nine[3 * i + j] for j in range(3)] for i in range(3)])
+        *elastic, springs = law.parts
+        with_it = [p for p in elastic if self.meaned[p.name] == self.meaned[springs.name]]
+        h = self._gradient(springs, u)
+        found = flow(law, h, history.values, history.step, self._constant)
+        stress = sum((self.stress(part, h) for part in with_it), found.stress)
+        others = [self.stress(p, self._gradient(p, u)) for p in elastic if p not in with_it]
+        if springs.measure in SMALL_STRAIN:
+            six = history.advancing(mandel_vector(stress), found.history)
+            return [*others, symmetric_tensor([six[i] for i in range(6)])]
+        nine = history.advancing([stress[i] for i in np.ndindex(3, 3)], found.history)
+        return [*others, ufl.as_matrix([[nine[3 * i + j] for j in range(3)] for i in range(3)])]
 
-    def stress(self, part: Part, h: Any, history: History | None = None) -> Any:
+    def stress(self, part: Part, h: Any) -> Any:
         """Return the first Piola–Kirchhoff stress of a part at a displacement gradient h."""
-        if part.measure in WITH_MEMORY:
-            return self._flowing(part, h, history)
 
         def forces(x: Any) -> list[Any]:
             return gradient_in_ufl(self.law, part.name, x, self._constant, self.compact)

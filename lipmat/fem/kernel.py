@@ -98,17 +98,67 @@ static inline void add_number(double *restrict to, const lanes *restrict from, c
     to[0] += from[0][l];
 }
 """
-_REMEMBER = """
+_POINTS = """
+#ifdef __clang__
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+typedef int64_t mask __attribute__((vector_size(8 * LANES)));
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (mask){__VA_ARGS__})
+#endif
+#define EXCHANGE(step, ...) \\
+  for (int j = 0; j < 8; ++j) \\
+    if (!(j & step)) \\
+    { \\
+      const lanes a = x[j], b = x[j + step]; \\
+      x[j] = SHUFFLE(a, b, __VA_ARGS__)
+#define WITH(step, ...) \\
+      x[j + step] = SHUFFLE(a, b, __VA_ARGS__); \\
+    }
+static inline void transpose(lanes *restrict x)
+{
+  EXCHANGE(1, 0, 8, 2, 10, 4, 12, 6, 14); WITH(1, 1, 9, 3, 11, 5, 13, 7, 15)
+  EXCHANGE(2, 0, 1, 8, 9, 4, 5, 12, 13); WITH(2, 2, 3, 10, 11, 6, 7, 14, 15)
+  EXCHANGE(4, 0, 1, 2, 3, 8, 9, 10, 11); WITH(4, 4, 5, 6, 7, 12, 13, 14, 15)
+}
+
+static inline void recall(lanes *restrict to, const double *restrict from,
+                          const int32_t *restrict dofs, const int64_t *restrict cell,
+                          const int points, const int block)
+{
+  const int size = points * block, tiled = size / 8 * 8;
+  const double *p[LANES];
+  for (int l = 0; l < LANES; ++l)
+    p[l] = from + block * (int64_t)dofs[cell[l] * points];
+  for (int i = 0; i < tiled; i += 8)
+  {
+    for (int l = 0; l < LANES; ++l)
+      memcpy(to + i + l, p[l] + i, sizeof *to);
+    transpose(to + i);
+  }
+  for (int i = tiled; i < size; ++i)
+    for (int l = 0; l < LANES; ++l)
+      to[i][l] = p[l][i];
+}
+
 static inline void remember(double *restrict to, const lanes *restrict from,
                             const int32_t *restrict dofs, const int64_t *restrict cell,
-                            const int used, const int points, const int block, const int size)
+                            const int used, const int points, const int block, const int given)
 {
-  for (int l = 0; l < used; ++l)
-    for (int j = 0; j < points; ++j)
+  const int size = points * block, tiled = size / 8 * 8, first = given - block;
+  lanes x[8];
+  for (int i = 0; i < tiled; i += 8)
+  {
+    for (int k = 0; k < 8; ++k)
+      x[k] = from[(i + k) / block * given + first + (i + k) % block];
+    transpose(x);
+    for (int l = 0; l < used; ++l)
+      memcpy(to + block * (int64_t)dofs[cell[l] * points] + i, x + l, sizeof *x);
+  }
+  for (int i = tiled; i < size; ++i)
+    for (int l = 0; l < used; ++l)
     {
-      double *restrict p = to + block * (int64_t)dofs[cell[l] * points + j];
-      for (int i = 0; i < block; ++i)
-        p[i] = from[size * j + size - block + i][l];
+      double *p = to + block * (int64_t)dofs[cell[l] * points];
+      p[i] = from[i / block * given + first + i % block][l];
     }
 }
 """
@@ -127,7 +177,8 @@ class Layout:
     Attributes:
         nodes: Places.
         block: Numbers at each.
-        points: Whether the places are quadrature points.
+        points: Whether the places are the quadrature points of the cell, whose numbers are
+            consecutive.
     """
 
     nodes: int
@@ -211,7 +262,7 @@ def generate(program: Program) -> str:
     kernels = _kernels(program, formatter)
     functions = "".join(map(function, sorted({*formatter.functions, "fmin", "fmax"})))
     bodies = "".join(_KERNEL.format(name=name, body=body) for name, body in kernels.items())
-    fixed = (_HADAMARD, _GATHER, _ADD, _ADD_NUMBER, _REMEMBER)
+    fixed = (_HADAMARD, _GATHER, _ADD, _ADD_NUMBER, _POINTS)
     return "".join((_HEAD, functions, bodies, *fixed, _loop(program)))
 
 
@@ -300,7 +351,10 @@ def _filled(fields: Sequence[Layout], number: int, to: str, place: dict[int, str
         return [f"memcpy({to}, {place[number]}, {field.size} * sizeof *w);"]
     place[number] = to
     places = f"fields[{number}], dofs[{number}], cell, {field.nodes}, {field.block}"
-    return [f"gather({to}, {places});", *_transformed(to, field)]
+    return [
+        f"{'recall' if field.points else 'gather'}({to}, {places});",
+        *_transformed(to, field),
+    ]
 
 
 def _advanced(

@@ -21,7 +21,7 @@ from typing import Any
 FLOOR = 0.004  # of the frequency: margin of a body that does not change
 SHARE = 1.0  # of the growth that is expected
 TARGET = 0.03  # of the frequency: margin aimed at
-FEWEST, MOST, FIRST = 10, 120, 3  # steps between bounds; the first tells how fast a body changes
+FEWEST, MOST = 10, 120  # steps between bounds; the first tells how fast a body changes
 FADING = 0.5  # of the growth seen before, at each bound
 CLIMB = 0.03  # of the step: most that it grows at once
 
@@ -70,7 +70,7 @@ class Pace:
     def _interval(self, step: float, known: bool) -> int:
         """Return the number of steps for which the margin is the one aimed at."""
         if not known:
-            return FIRST
+            return FEWEST
         room = (TARGET - FLOOR) / max(SHARE * self.growth * step, 1e-9)
         return int(min(max(FEWEST, room), 2 * self.steps, MOST))
 

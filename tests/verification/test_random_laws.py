@@ -21,14 +21,12 @@ largest such c is 0.188 at beta = 0.245: no energy is ever above 5.3 times the f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from lipmat.fem import trace
 from lipmat.fem.body import Body, Material
 from lipmat.fem.grid import box
 from lipmat.fem.mpi import MPI
@@ -43,17 +41,7 @@ LAWS, STEPS, CELLS = 200, 100, 3
 @pytest.fixture(scope="module")
 def law() -> Iterator[PrincipalValues]:
     """One law whose arrays the tests replace; it is traced once, and its bound not sampled."""
-    known: dict[Any, Any] = {}
-    original = trace.trace
-
-    def once(function: Callable[..., Any], size: int) -> Any:
-        key = (type(function), function.__name__, size)
-        if key not in known:
-            known[key] = original(function, size)
-        return known[key]
-
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trace, "trace", once)
         patch.setattr(PrincipalValues, "largest_sampled_ratio", lambda self: 0.0)
         yield random_law(0)
 
