@@ -55,6 +55,8 @@ def fit(
     symmetry: str = "none",
     weakly_convex: Annotated[bool, Parameter(negative="")] = False,
     kinematics: str = "small",
+    branches: int | None = None,
+    hardening: Annotated[bool, Parameter(negative="")] = False,
     step: Quantity = None,
     mesh: str | None = None,
     density: Quantity = None,
@@ -74,9 +76,9 @@ def fit(
     output
         Material file; default: the dataset's name with .safetensors.
     law
-        polyconvex-stretch, or in small strain principal-values, pq or ridge. Default:
-        principal-values for tests of mode tensor, pq for a dataset with elastic constants, else
-        polyconvex-stretch.
+        polyconvex-stretch, or in small strain principal-values, pq or ridge, or with memory maxwell
+        or johnson-cook. Default: principal-values for tests of mode tensor, pq for a dataset with
+        elastic constants, else polyconvex-stretch.
     tests
         Names of the tests to train on, separated by commas; the others are predicted. Default: all.
     seed
@@ -88,7 +90,11 @@ def fit(
     weakly_convex
         Let a small-strain law soften past a peak; certificates linearised and energy remain.
     kinematics
-        Of small-strain laws: small, or log for large rotations.
+        Of small-strain laws and laws with memory: small, or log for large rotations.
+    branches
+        Of maxwell, at most; default 4.
+    hardening
+        Let the strength of the branches of maxwell change with their flow.
     step
         A step to be certified on the mesh, for instance "2 us": the law is fitted under the bound
         that it needs, and what that costs is said.
@@ -123,6 +129,8 @@ def fit(
         "symmetry": symmetry,
         "weakly_convex": weakly_convex,
         "kinematics": kinematics,
+        "branches": branches,
+        "hardening": hardening,
     }
     request = StepRequest.parse(step, mesh, density, level, data.density)
     with terminal.steps("fitting") as progress:
@@ -146,12 +154,13 @@ def info(file: Path, *, json: Json = False) -> None:
     file
         Material file.
     """
+    from lipmat.cli.fitreport import memory_of
     from lipmat.cli.terminal import Terminal
     from lipmat.materials.describe import describe
     from lipmat.materials.file import load
 
     law = load(file)
-    content = describe(law)
+    content = describe(law) | memory_of(law)
     _print_json(content) if json else Terminal().info(file, content)
 
 

@@ -13,27 +13,32 @@ from lipmat.experiments.modes import measurement
 from lipmat.experiments.report import measured_values, predicted, suits
 from lipmat.experiments.strain_tests import MANDEL
 from lipmat.materials.describe import bound_as_dict
+from lipmat.materials.johnson_cook import JohnsonCook
 from lipmat.materials.law import Law
+from lipmat.materials.maxwell import Maxwell
 from lipmat.plotting import FitPanel
 from lipmat.units import column_unit
+
+FINE = 200  # points of a test that make a smooth curve by themselves
 
 
 def fit_summary(law: Law, file: Path, plot: Path) -> dict[str, Any]:
     """Return what the command prints, as JSON values."""
     entries = law.provenance.entries
-    small = ("l_data", "convex_data", "weakly_convex", "bound_origin", "step")
+    small = ("substeps", "l_data", "convex_data", "weakly_convex", "bound_origin", "step")
     return {
         "law": law.name,
         "seed": entries["seed"],
         "seconds": entries["seconds"],
         "parameters": int(sum(a.numel() for a in law.arrays().values())),
         "bulk_modulus": {
-            "value": float(law.arrays()["bulk_modulus"]),
+            "value": law.rest_moduli()[0],
             "origin": entries["bulk_modulus"],
         },
         "tests": entries["tests"],
         "bound": bound_as_dict(law.bound()),
         **{key: entries[key] for key in small if key in entries},
+        **memory_of(law),
         "file": str(file),
         "plot": str(plot),
     }
@@ -47,6 +52,32 @@ def fit_panels(law: Any, data: Dataset) -> list[FitPanel]:
     """
     tests = [test for test in data.tests if suits(law, test)]
     return [_parity(law, t) if t.mode == "tensor" else _curve(law, t) for t in tests]
+
+
+def memory_of(law: Law) -> dict[str, Any]:
+    """Return what a law remembers, as JSON values, under ``branches``; nothing if it does not.
+
+    The relaxation time is that at rest, None where a branch does not flow at small stress.
+    """
+    if isinstance(law, JohnsonCook):
+        names = ("A [Pa]", "B [Pa]", "n", "C", "reference rate [1/s]")
+        found = dict(zip(names, law.coefficients.tolist(), strict=True))
+        return {"branches": [{"shear_modulus": float(law.shear_moduli[0]), **found}]}
+    if not isinstance(law, Maxwell):
+        return {}
+    return {"branches": [_branch(law, i) for i in range(law.branches)]}
+
+
+def _branch(law: Maxwell, i: int) -> dict[str, Any]:
+    shear, strength = float(law.shear_moduli[i]), law.strength[i].tolist()
+    slope = float(law.flow_slopes[i, 0])
+    dashpot = float(law.flow_knots[i, 0]) == 0.0 and slope > 0.0
+    return {
+        "shear_modulus": shear,
+        "relaxation_time": strength[0] / (2.0 * shear * slope) if dashpot else None,
+        "yield_stress": float(law.flow_knots[i, 0]) * strength[0] * 1.5**0.5,
+        "strength": {"first": strength[0], "last": strength[-1]},
+    }
 
 
 def _curve(law: Any, test: Test) -> FitPanel:
@@ -90,8 +121,10 @@ def _parity(law: Any, test: Test) -> FitPanel:
 
 
 def _dense(test: Test) -> Test:
-    """Return a test with ten points between each two, for a smooth curve."""
+    """Return a test with ten points between each two, for a smooth curve, if it has few."""
     n = len(next(iter(test.columns.values())))
+    if n > FINE:
+        return test
     fine = np.linspace(0, n - 1, 10 * (n - 1) + 1)
     columns = {k: np.interp(fine, np.arange(n), v) for k, v in test.columns.items()}
     return replace(test, columns=columns)

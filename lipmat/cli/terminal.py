@@ -76,11 +76,25 @@ class Terminal:
         self._tests(f"{summary['law']}, fitted in {summary['seconds']:.1f} s", summary["tests"])
         bulk = summary["bulk_modulus"]
         self.say(f"bulk modulus {quantity(bulk['value'], 'Pa')} ({bulk['origin']})")
+        self._branches(summary.get("branches", []))
         if "l_data" in summary:
             self._data(summary)
         if "step" in summary:
             self._step_asked(summary["step"])
         self.files([Path(summary["file"]), Path(summary["plot"])])
+
+    def _branches(self, branches: Sequence[Mapping[str, Any]]) -> None:
+        """Print what a law remembers, a branch a line."""
+        for i, branch in enumerate(branches, 1):
+            said = [f"shear modulus {quantity(branch['shear_modulus'], 'Pa')}"]
+            for key, unit in (("relaxation_time", "s"), ("yield_stress", "Pa")):
+                if branch.get(key):
+                    said.append(f"{key.replace('_', ' ')} {quantity(branch[key], unit)}")
+            if "strength" in branch and branch["strength"]["first"] != branch["strength"]["last"]:
+                first, last = (quantity(branch["strength"][k], "Pa") for k in ("first", "last"))
+                said.append(f"strength {first} to {last}")
+            said += [f"{k} {v:.4g}" for k, v in branch.items() if k[0] in "ABnC" or "rate" in k]
+            self.say(f"branch {i}: {', '.join(said)}")
 
     def _data(self, summary: Mapping[str, Any]) -> None:
         """Print what the data alone say of convexity and bound."""
@@ -128,6 +142,7 @@ class Terminal:
             table.add_row(key.replace("_", " "), _flat(value))
         table.add_row("bound by", content["bound"]["rule"])
         self.console.print(table)
+        self._branches(content.get("branches", []))
         if "tests" in content["provenance"]:
             self._tests("tests", content["provenance"]["tests"])
         self._rungs(content["bound"]["rungs"])

@@ -4,14 +4,15 @@
 relative stress errors of the tests, the law's stiffness over its declared domain, and the roughness
 of its slopes. With incompressible tests the problem is convex up to the direction of the largest
 tangent, which power iteration follows, so Gauss–Newton finds the same law from any start.
-The small-strain laws are fitted as ``training`` and ``fit_small`` say.
+The small-strain laws are fitted as ``training`` and ``fit_small`` say, laws with memory as
+``memory_training`` and ``fit_johnson_cook`` do.
 """
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -23,21 +24,37 @@ from torch import Tensor
 import lipmat
 from lipmat.errors import InputError, nearest
 from lipmat.experiments.dataset import Dataset
+from lipmat.experiments.fit_johnson_cook import fit_johnson_cook
+from lipmat.experiments.fit_memory import fit_maxwell
 from lipmat.experiments.fit_small import SMALL_LAWS, Options, fit_small
 from lipmat.experiments.gauss_newton import minimise
+from lipmat.experiments.memory_training import MemoryOptions
 from lipmat.experiments.modes import measurement
 from lipmat.experiments.problem import Problem
 from lipmat.experiments.report import FittedLaw, report
 from lipmat.experiments.strain_tests import Kinematics
 from lipmat.experiments.training import Progress
+from lipmat.materials.johnson_cook import JohnsonCook
 from lipmat.materials.law import Provenance
+from lipmat.materials.maxwell import Maxwell
 from lipmat.materials.polyconvex import PolyconvexStretch
 from lipmat.materials.pq import PQ
 from lipmat.materials.principal_values import PrincipalValues
 from lipmat.materials.ridge import Ridge
 from lipmat.materials.symmetry import Symmetry, checked_symmetry
 
-LAWS = (PolyconvexStretch.name, *SMALL_LAWS)
+MEMORY_LAWS = (Maxwell.name, JohnsonCook.name)
+LAWS = (PolyconvexStretch.name, *SMALL_LAWS, *MEMORY_LAWS)
+BRANCHES = 4  # of a Maxwell body where nothing else is asked for
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "symmetry": SMALL_LAWS,
+    "weakly_convex": SMALL_LAWS,
+    "kinematics": (*SMALL_LAWS, *MEMORY_LAWS),
+    "bound": SMALL_LAWS,
+    "branches": (Maxwell.name,),
+    "hardening": (Maxwell.name,),
+}
+"""Laws that have an option."""
 KINEMATICS = ("small", "log")
 ITERATIONS = 12
 
@@ -54,6 +71,8 @@ def fit(
     weakly_convex: bool = False,
     kinematics: str = "small",
     bound: ArrayLike | None = None,
+    branches: int | None = None,
+    hardening: bool = False,
 ) -> FittedLaw:
     """Fit a law to the named tests of a dataset and seal it with its certified bound.
 
@@ -69,9 +88,12 @@ def fit(
         progress: Called with step, steps and cost.
         symmetry: Of the material, for ``ridge``: orthotropic, transversely-isotropic, cubic, none.
         weakly_convex: Let a small-strain law soften past a peak.
-        kinematics: Of small-strain laws: ``small``, or ``log`` for large rotations.
+        kinematics: Of small-strain laws and laws with memory: ``small``, or ``log`` for large
+            rotations.
         bound: C0 that a small-strain law must keep, ``∂s/∂e ⪯ C0`` with the volumetric part counted
             apart, shape (6, 6), Mandel [Pa]. Default: the least stiff that fits.
+        branches: Of ``maxwell``, at most; default 4.
+        hardening: Let the strength of the branches of ``maxwell`` change with their flow.
 
     Returns:
         The law; ``law.provenance.entries`` holds dataset, hash, seed, seconds and test reports.
@@ -84,11 +106,28 @@ def fit(
     chosen = data if tests is None else data.select(tests)
     name = default_law(chosen) if law is None else law
     _check(name, bulk_modulus, seed)
+    _refuse_options(
+        name,
+        {
+            "symmetry": symmetry != "none",
+            "weakly_convex": weakly_convex,
+            "kinematics": kinematics != "small",
+            "bound": bound is not None,
+            "branches": branches is not None,
+            "hardening": hardening,
+        },
+    )
+    measures = _kinematics(kinematics)
     if name == PolyconvexStretch.name:
-        _refuse_options(name, symmetry != "none", weakly_convex, kinematics != "small", bound)
         fitted, findings = _fit_stretches(chosen, seed, bulk_modulus, progress)
+    elif name in MEMORY_LAWS:
+        number = BRANCHES if branches is None else _positive(branches)
+        memory = MemoryOptions(number, hardening, measures, bulk_modulus, seed)
+        train = fit_maxwell if name == Maxwell.name else fit_johnson_cook
+        fitted = train(data, chosen.tests, memory, progress)
+        findings = dict(fitted.provenance.entries)
     else:
-        options = _options(name, seed, bulk_modulus, symmetry, weakly_convex, kinematics, bound)
+        options = _options(name, seed, bulk_modulus, symmetry, weakly_convex, measures, bound)
         fitted = fit_small(data, chosen.tests, options, progress)
         findings = dict(fitted.provenance.entries)
     fitted.bound()
@@ -141,21 +180,27 @@ def _check(law: str, bulk_modulus: float | None, seed: int) -> None:
         raise InputError(f"seed: found {seed}, expected 0 or more")
 
 
-def _refuse_options(
-    law: str, symmetry: bool, weakly_convex: bool, kinematics: bool, bound: ArrayLike | None
-) -> None:
-    given = {
-        "symmetry": symmetry,
-        "weakly_convex": weakly_convex,
-        "kinematics": kinematics,
-        "bound": bound is not None,
-    }
+def _refuse_options(law: str, given: Mapping[str, bool]) -> None:
+    """Refuse options that a law does not have."""
     for option, present in given.items():
-        if present:
+        if present and law not in OPTIONS[option]:
+            kind = "a small-strain law" if PQ.name in OPTIONS[option] else "law"
             raise InputError(
-                f"{option}: found it given for law {law!r}, expected it with a small-strain law "
-                f"({', '.join(SMALL_LAWS)}) only"
+                f"{option}: found it given for law {law!r}, expected it with {kind} "
+                f"({', '.join(OPTIONS[option])}) only"
             )
+
+
+def _kinematics(name: str) -> Kinematics:
+    if name not in KINEMATICS:
+        raise InputError(f"kinematics: found {name!r}, {nearest(name, KINEMATICS)}")
+    return "log" if name == "log" else "small"
+
+
+def _positive(branches: int) -> int:
+    if branches < 1:
+        raise InputError(f"branches: found {branches}, expected 1 or more")
+    return branches
 
 
 def _options(
@@ -164,7 +209,7 @@ def _options(
     bulk_modulus: float | None,
     symmetry: str,
     weakly_convex: bool,
-    kinematics: str,
+    kinematics: Kinematics,
     bound: ArrayLike | None,
 ) -> Options:
     try:
@@ -176,13 +221,10 @@ def _options(
             f"symmetry: found {symmetry!r} for law {law!r}, which is isotropic, "
             f"expected law {Ridge.name!r}"
         )
-    if kinematics not in KINEMATICS:
-        raise InputError(f"kinematics: found {kinematics!r}, {nearest(kinematics, KINEMATICS)}")
     matrix = None if bound is None else np.asarray(bound, dtype=np.float64)
     if matrix is not None and (matrix.shape != (6, 6) or not np.isfinite(matrix).all()):
         raise InputError(f"bound: found shape {matrix.shape}, expected 6 x 6 finite numbers")
-    chosen: Kinematics = "log" if kinematics == "log" else "small"
-    return Options(law, seed, bulk_modulus, group, not weakly_convex, chosen, matrix)
+    return Options(law, seed, bulk_modulus, group, not weakly_convex, kinematics, matrix)
 
 
 def _solve(problem: Problem, progress: Progress | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""Gauss–Newton with non-negative unknowns; each step is a bounded linear least-squares problem."""
+"""Gauss–Newton with bounded unknowns; each step is a bounded linear least-squares problem."""
 
 from __future__ import annotations
 
@@ -18,23 +18,27 @@ def minimise(
     start: Tensor,
     iterations: int,
     tolerance: float = 1e-8,
+    lower: Array | float = 0.0,
+    damping: float = 0.0,
 ) -> Iterator[tuple[Tensor, float]]:
-    """Minimise ``|r(x)|^2`` over ``x >= 0``; yield each accepted iterate and its cost.
+    """Minimise ``|r(x)|^2`` over ``x >= lower``; yield each accepted iterate and its cost.
 
     The residual r may change between iterations (warm-started power iteration does). Steps that
     raise the cost are shortened by Levenberg's damping (Nocedal & Wright 2006, chapter 10).
 
     Args:
         linearised: Maps unknowns (n,) to residuals (m,) and their derivative (m, n).
-        start: Non-negative unknowns, shape (n,).
+        start: Unknowns within the bounds, shape (n,).
         iterations: Steps at most.
         tolerance: Relative decrease at which to stop.
+        lower: Least unknowns, (n,) or one for all; minus infinity: none.
+        damping: Of the first step.
     """
-    x, damping = start, 0.0
+    x, least = start, np.broadcast_to(lower, start.shape)
     for _ in range(iterations):
         r, j = (t.numpy() for t in linearised(x))
         cost = float(r @ r)
-        candidate = _step(x.numpy(), r, j, damping)
+        candidate = _step(x.numpy(), r, j, damping, least)
         new, _ = linearised(torch.from_numpy(candidate))
         reached = float(new @ new)
         if not reached <= cost:
@@ -48,7 +52,7 @@ def minimise(
             return
 
 
-def _step(x: np.ndarray, r: np.ndarray, j: np.ndarray, damping: float) -> np.ndarray:
+def _step(x: Array, r: Array, j: Array, damping: float, lower: Array) -> Array:
     """Solve for the next iterate; unknowns are scaled by their columns."""
     scale = np.linalg.norm(j, axis=0)
     scale[scale == 0] = 1.0
@@ -56,5 +60,5 @@ def _step(x: np.ndarray, r: np.ndarray, j: np.ndarray, damping: float) -> np.nda
     if damping > 0:
         a = np.vstack([a, np.sqrt(damping) * np.eye(len(x))])
         b = np.concatenate([b, np.sqrt(damping) * scale * x])
-    solution = lsq_linear(a, b, bounds=(0, np.inf), tol=1e-12, max_iter=500)
-    return np.asarray(np.maximum(solution.x, 0.0) / scale, dtype=np.float64)
+    solution = lsq_linear(a, b, bounds=(scale * lower, np.inf), tol=1e-12, max_iter=500)
+    return np.asarray(np.maximum(solution.x / scale, lower), dtype=np.float64)

@@ -69,7 +69,7 @@ class Problem:
         self._weights = len(self.stretch_knots) + len(self.area_knots) + 2
         self.given_bulk = bulk_modulus
         self.fits_bulk = bulk_modulus is None and any(_tells_bulk(m) for m in measurements)
-        self._energy = _Energy(self._with_bulk(self.start(), self.scale))
+        self._energy = _Energy(self.with_bulk(self.start(), self.scale))
         self._tangents = self._path_tangents()
         self._fixed = [linear_model(m, self._units) for m in measurements if not m.free]
         self._free = [m for m in measurements if m.free]
@@ -92,11 +92,11 @@ class Problem:
     def law(self, x: Tensor) -> PolyconvexStretch:
         """Return the law of the unknowns, in SI, on its declared domain."""
         if self.given_bulk is not None:
-            return self._with_bulk(x, self.given_bulk)
+            return self.with_bulk(x, self.given_bulk)
         if self.fits_bulk:
-            return self._with_bulk(x, max(float(x[-1]), SMALLEST_BULK) * self.scale)
-        shear_modulus = self._with_bulk(x, self.scale).rest_moduli()[1]
-        return self._with_bulk(x, ASSUMED_BULK_RATIO * shear_modulus)
+            return self.with_bulk(x, max(float(x[-1]), SMALLEST_BULK) * self.scale)
+        shear_modulus = self.with_bulk(x, self.scale).rest_moduli()[1]
+        return self.with_bulk(x, ASSUMED_BULK_RATIO * shear_modulus)
 
     def follow(self, x: Tensor) -> None:
         """Let the power iteration follow the direction of the largest tangent."""
@@ -109,9 +109,18 @@ class Problem:
         """
         free = [linearised_model(m, self._units, self._response(x), x) for m in self._free]
         parts = [self._stress_error(model, x) for model in (*self._fixed, *free)]
-        parts += [(rows @ x, rows) for rows in (self._stiffness(), self._roughness())]
+        rows = self.regularisation()
+        parts.append((rows @ x, rows))
         errors, derivatives = zip(*parts, strict=True)
         return torch.cat(errors), torch.cat(derivatives)
+
+    def columns(self) -> list[LinearModel]:
+        """Return what the unknowns make of the tests without free faces, over the scale."""
+        return self._fixed
+
+    def regularisation(self, roughness: float = ROUGHNESS) -> Tensor:
+        """Return rows whose products with the unknowns are tangents and roughness, relative."""
+        return torch.cat([self._stiffness(), self._roughness(roughness)])
 
     def _stress_error(self, model: LinearModel, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return a test's errors; every test has the same weight, whatever its size."""
@@ -125,10 +134,10 @@ class Problem:
         rows = torch.cat([largest, pairs.flatten(1)], 1).T
         return self._padded(STIFFNESS * self.reach * rows / np.sqrt(len(self.paths)))
 
-    def _roughness(self) -> Tensor:
+    def _roughness(self, weight: float) -> Tensor:
         _, f2, _, g2 = self._split(torch.eye(self._weights, dtype=torch.float64))
         rows = [
-            ROUGHNESS * self.reach * (torch.diff(m) * torch.sqrt(self.reach / torch.diff(knots))).T
+            weight * self.reach * (torch.diff(m) * torch.sqrt(self.reach / torch.diff(knots))).T
             for knots, m in ((self.stretch_knots, f2), (self.area_knots, g2))
         ]
         return self._padded(torch.cat(rows))
@@ -195,7 +204,8 @@ class Problem:
         f0, f2, g0, g2 = x[..., : self._weights].split([1, n, 1, m], -1)
         return f0.squeeze(-1), f2, g0.squeeze(-1), g2
 
-    def _with_bulk(self, x: Tensor, bulk_modulus: float) -> PolyconvexStretch:
+    def with_bulk(self, x: Tensor, bulk_modulus: float) -> PolyconvexStretch:
+        """Return the law of the unknowns with another bulk modulus [Pa]."""
         f0, f2, g0, g2 = self._split(x * self.scale)
         kappa = torch.tensor(bulk_modulus, dtype=torch.float64)
         return PolyconvexStretch(

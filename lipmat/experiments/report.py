@@ -10,16 +10,18 @@ import torch
 from numpy.typing import NDArray
 
 from lipmat.experiments.dataset import Dataset, Test
+from lipmat.experiments.memory_prediction import predict_history
 from lipmat.experiments.modes import Response, measurement, predict
 from lipmat.experiments.small_prediction import predicted_values
 from lipmat.experiments.strain_tests import tensor_columns
+from lipmat.materials.memory import MemoryLaw
 from lipmat.materials.network import NetworkLaw
 from lipmat.materials.polyconvex import PolyconvexStretch
 from lipmat.materials.stretches import principal_forces
 from lipmat.units import column_unit
 
 Array = NDArray[np.float64]
-FittedLaw = PolyconvexStretch | NetworkLaw
+FittedLaw = PolyconvexStretch | NetworkLaw | MemoryLaw
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,12 @@ def suits(law: FittedLaw, test: Test) -> bool:
     """Tell whether a law can predict a test.
 
     Laws in stretches know no tensors of small strain; laws with material axes know nothing else,
-    for a lab test does not tell in which of them it was loaded.
+    for a lab test does not tell in which of them it was loaded. Laws with memory need the time,
+    and in logarithmic strain axes that stay.
     """
+    if isinstance(law, MemoryLaw):
+        turning = law.kinematics == "log" and test.mode in ("simple_shear", "tensor")
+        return "time" in test.columns and not turning
     if isinstance(law, NetworkLaw):
         return law.isotropic or test.mode == "tensor"
     return test.mode != "tensor"
@@ -70,6 +76,9 @@ def measured_values(test: Test) -> Array:
 
 def predicted(law: FittedLaw, test: Test) -> Array:
     """Return what a sealed law predicts for what a test that suits it measured [Pa]."""
+    if isinstance(law, MemoryLaw):
+        found = predict_history(law, test)
+        return found.history.ordered(found.values)
     if isinstance(law, NetworkLaw):
         return predicted_values(law, test)
     with torch.no_grad():

@@ -70,15 +70,32 @@ class JohnsonCook(MemoryLaw):
 
     def remainder(self, trial: Tensor, flow: Tensor, step: Tensor) -> Tensor:
         """Return the share of the trial elastic strain that a step leaves, see the base."""
-        a, b, n, c, rate = self.coefficients.unbind()
-        three_shear = 3.0 * self.shear_moduli
-        strength = a + b * torch.pow(flow / _ROOT, n)
-        size = trial * three_shear / _ROOT / strength  # von Mises stress of the trial
-        gain = three_shear * rate / (strength * c) * step
-        still = _NEVER * torch.relu(1.0 - gain / _NONE)  # where the step is 0
-        x = (size - 1.0) / c + torch.log(gain + _NONE) - still
-        u = torch.minimum(x, torch.log(torch.clamp(x, min=1.0)))
-        for _ in range(NEWTON):
-            e = torch.exp(u)
-            u = (e * (u - 1.0) + x) / (e + 1.0)
-        return torch.clamp(1.0 - c * torch.exp(u) / size, min=0.0, max=1.0)
+        return shares(self.coefficients, 3.0 * self.shear_moduli, trial, flow, step)
+
+
+def shares(
+    coefficients: Tensor, three_shear: Tensor, trial: Tensor, flow: Tensor, step: Tensor
+) -> Tensor:
+    """Return the shares that a step leaves, for one law or many.
+
+    Args:
+        coefficients: As those of the law, (5, ...).
+        three_shear: Three times the shear modulus, (...) [Pa].
+        trial: See :meth:`lipmat.materials.memory.MemoryLaw.remainder`.
+        flow: The same.
+        step: The same.
+
+    Returns:
+        Shares in [0, 1].
+    """
+    a, b, n, c, rate = coefficients.unbind()
+    strength = a + b * torch.pow(flow / _ROOT, n)
+    size = trial * three_shear / _ROOT / strength  # von Mises stress of the trial
+    gain = three_shear * rate / (strength * c) * step
+    still = _NEVER * torch.relu(1.0 - gain / _NONE)  # where the step is 0
+    x = (size - 1.0) / c + torch.log(gain + _NONE) - still
+    u = torch.minimum(x, torch.log(torch.clamp(x, min=1.0)))
+    for _ in range(NEWTON):
+        e = torch.exp(u)
+        u = (e * (u - 1.0) + x) / (e + 1.0)
+    return torch.clamp(1.0 - c * torch.exp(u) / size, min=0.0, max=1.0)

@@ -19,6 +19,7 @@ in closed form and exact, with z_trial itself as the piece before the first knot
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import torch
@@ -105,23 +106,56 @@ class Maxwell(MemoryLaw):
         """Whether the strength changes with flow."""
         return len(self.strength_knots) > 1
 
-    def strength_at(self, flow: Tensor) -> Tensor:
-        """Return the strength of each branch after some flow, (..., B) to (..., B) [Pa]."""
-        if not self.hardens:
-            return self.strength[:, 0]
-        rate = self.strength.diff() / self.strength_knots.diff()
-        zero = rate.new_zeros(self.branches, 1)
-        kinks = torch.cat([zero, rate, zero], 1).diff()
-        ramps = torch.relu(flow.unsqueeze(-1) - self.strength_knots)
-        return self.strength[:, 0] + (kinks * ramps).sum(-1)
+    def prepared(self) -> Flows:
+        """Return :meth:`remainder` with all that does not change computed already."""
+        spring = 2.0 * self.shear_moduli  # z_trial = spring trial / strength
+        return Flows.of(
+            self.flow_slopes, self.flow_knots, spring, self.strength, self.strength_knots
+        )
 
     def remainder(self, trial: Tensor, flow: Tensor, step: Tensor) -> Tensor:
         """Return the share of the trial elastic strain that a step leaves, see the base."""
-        spring = 2.0 * self.shear_moduli
-        gain = (spring * step / self.strength_at(flow)).unsqueeze(-1)
-        slopes = self.flow_slopes.cumsum(1)
-        offsets = (self.flow_slopes * self.flow_knots).cumsum(1)
-        # in shares of the trial: z_trial = spring trial / strength
-        inverse = step / trial
-        shares = (1.0 + inverse.unsqueeze(-1) * offsets) / (1.0 + gain * slopes)
+        return self.prepared()(trial, flow, step)
+
+
+@dataclass(frozen=True, eq=False)
+class Flows:
+    """The flow of branches with all that does not depend on the state computed already.
+
+    Attributes:
+        slopes: ``sum_{j<=k} d_j``, (..., K) [1/s].
+        offsets: ``sum_{j<=k} d_j t_j``, (..., K) [1/s].
+        spring: What makes ``z`` of a trial and of a strength, (...).
+        strength: At the first knot, (...); beyond the last it stays.
+        kinks: Changes of its slope at the knots, (..., M).
+        knots: Flow kappa, (M,) [-].
+    """
+
+    slopes: Tensor
+    offsets: Tensor
+    spring: Tensor
+    strength: Tensor
+    kinks: Tensor
+    knots: Tensor
+
+    @classmethod
+    def of(
+        cls, slopes: Tensor, thresholds: Tensor, spring: Tensor, strength: Tensor, knots: Tensor
+    ) -> Self:
+        """Return the flow of slopes d and knots t (..., K) and of strengths at knots (..., M)."""
+        rate = strength.diff() / knots.diff()
+        zero = torch.zeros_like(strength[..., :1])
+        kinks = torch.cat([zero, rate, zero], -1).diff()
+        offsets = (slopes * thresholds).cumsum(-1)
+        return cls(slopes.cumsum(-1), offsets, spring, strength[..., 0], kinks, knots)
+
+    def __call__(self, trial: Tensor, flow: Tensor, step: Tensor) -> Tensor:
+        """Return the shares ``z / z_trial`` that branches keep, at most 1."""
+        strength = self.strength
+        if len(self.knots) > 1:
+            ramps = torch.relu(flow.unsqueeze(-1) - self.knots)
+            strength = strength + (self.kinks * ramps).sum(-1)
+        gain = (self.spring * step / strength).unsqueeze(-1)
+        inverse = (step / trial).unsqueeze(-1)
+        shares = (1.0 + inverse * self.offsets) / (1.0 + gain * self.slopes)
         return torch.clamp(shares.amin(-1), max=1.0)

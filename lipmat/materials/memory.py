@@ -25,7 +25,7 @@ Int. J. Solids Struct. 35 (1998) 3455), so that flow keeps the volume exactly.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -41,6 +41,8 @@ from lipmat.materials.mandel import DEVIATORIC, as_matrix
 
 Array = NDArray[np.float64]
 Kinematics = Literal["small", "log"]
+Remainder = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""Maps sizes of trials, flows and steps to shares, see :meth:`MemoryLaw.remainder`."""
 DEFAULT_DOMAIN = StretchDomain(0.8, 1.25, 0.8, 1.25)
 ELASTIC_LIMIT = 1.05
 """Largest elastic stretch of a branch where nothing else is asked for [-]."""
@@ -171,6 +173,10 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
         Returns:
             Shares in [0, 1], (..., B).
         """
+
+    def prepared(self) -> Remainder:
+        """Return :meth:`remainder` for many calls."""
+        return self.remainder
 
     def remainders(self, x: Tensor) -> Tensor:
         """Return :meth:`remainder` of one point from its trials, flows and step, (2B + 1,)."""
