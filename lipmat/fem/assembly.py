@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from lipmat.fem.compiler import library
 from lipmat.fem.forms import degree_of, is_hexahedral
+from lipmat.fem.hexahedra import COORDINATES, Hexahedra, coordinate_modes
 from lipmat.fem.history import Advancing
 from lipmat.fem.kernel import ARGUMENTS, GENERATOR, Advance, Extremes, Layout, Program, generate
-from lipmat.fem.modes import COORDINATES, Hexahedra, coordinate_modes
 from lipmat.fem.mpi import MPI
 
 # isort: split

@@ -12,7 +12,7 @@ incompressible laws from locking and passes the patch test on cells of every sha
     reduced     every part with the mean, one evaluation of the law for each cell; what the mean
                 does not see is held by the energy ``G/4 |grad u - mean|^2`` of hourglass stiffness
 
-Means and hourglass energy are closed forms, see :mod:`lipmat.fem.modes`.
+Means and hourglass energy are closed forms, see :mod:`lipmat.fem.hexahedra`.
 
 On tetrahedra the gradient is constant, and the three are the same.
 """
@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lipmat.fem.flow import elastic_stretches, flow, spring_energy
+from lipmat.fem.hexahedra import Hexahedra, coordinate_modes, modes_of
 from lipmat.fem.history import History
 from lipmat.fem.lift import (
     arguments_of,
@@ -38,7 +39,6 @@ from lipmat.fem.lift import (
     stress_of,
     symmetric_tensor,
 )
-from lipmat.fem.modes import Hexahedra, coordinate_modes, modes_of
 from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
 from lipmat.fem.trace import energy_in_ufl, gradient_in_ufl
 from lipmat.materials.law import SMALL_STRAIN, WITH_MEMORY, Law, Part

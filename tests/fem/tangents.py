@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lipmat.fem.body import Body
 from lipmat.fem.forms import JIT, MaterialForms
+from lipmat.fem.hexahedra import COORDINATES
 from lipmat.fem.matrix import (
     cell_modes,
     coordinates_in_modes,
@@ -19,7 +20,6 @@ from lipmat.fem.matrix import (
     mean_gradients,
     volumes,
 )
-from lipmat.fem.modes import COORDINATES
 from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
 
 # isort: split

@@ -10,8 +10,8 @@ import scipy.sparse as sp
 
 from lipmat.fem.assembly import Assembler, Term
 from lipmat.fem.body import Body
+from lipmat.fem.hexahedra import Hexahedra
 from lipmat.fem.matrix import cell_modes, coordinates_in_modes, local_reference
-from lipmat.fem.modes import Hexahedra
 from tests.fem import tangents
 from tests.fem.bodies import small_box
 from tests.fem.laws import law
