@@ -101,7 +101,7 @@ def test_largest_completing() -> None:
 
 
 def test_lipmat_beside_itself(found: Comparison) -> None:
-    own, itself, absent = found.rows
+    own, _, _, itself, absent = found.rows
     assert (own.name, own.law, itself.law) == ("lipmat", "learned", "learned")
     assert itself.agreement == 0.0
     for row in (own, itself):
@@ -118,7 +118,7 @@ def test_lipmat_beside_itself(found: Comparison) -> None:
 
 def test_solution_of_lipmat_beside_itself(found: Comparison) -> None:
     """Its certified steps complete the problem, and are no larger than the exact limit."""
-    own, itself, absent = found.rows
+    own, _, _, itself, absent = found.rows
     steps = found.steps
     assert steps is not None
     assert own.step is not None
@@ -130,6 +130,20 @@ def test_solution_of_lipmat_beside_itself(found: Comparison) -> None:
     assert own.solution
     assert itself.solution
     assert absent.solution is None
+
+
+def test_formulations_are_measured_too(found: Comparison) -> None:
+    """With how far they end from a finer mesh."""
+    own, selective, reduced, itself, _ = found.rows
+    assert [selective.name, reduced.name] == ["lipmat, default", "lipmat, reduced"]
+    assert own.error
+    assert itself.error
+    for row in (selective, reduced):
+        assert row.error
+        assert 0 < row.error < np.inf  # a column of two cells across is far off
+        assert row.force_rate
+        assert row.solution
+        assert row.remark.startswith("completed")
 
 
 def test_table_names_every_code(found: Comparison) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.benchmarks.peers.peer import LIPMAT, PEERS
+from tests.benchmarks.peers.peer import FORMULATIONS, LIPMAT, PEERS
 from tests.benchmarks.peers.problem import Problem, column
 from tests.benchmarks.peers.result import Comparison, Row, Steps
 from tests.benchmarks.peers.session import Failed, Session, Unavailable
@@ -72,7 +72,11 @@ class Bench:
             self._steps(own["learned"]) if self.solve else None,
         )
         try:
-            out.rows = [self._own_row(law, own[law], out.steps) for law in own]
+            if out.steps is not None:
+                self.report("where a mesh twice as fine ends")
+                own["learned"].do("finer", file="finer.npy")
+            out.rows = [self._own_row(_OWN[law], own[law], out.steps) for law in own]
+            out.rows += [self._formulation(name, out.steps) for name in FORMULATIONS]
             out.rows += [self._row(name, own, out.steps) for name in self.peers]
             out.rows.sort(key=lambda row: row.law == "elastic")
         finally:
@@ -98,9 +102,14 @@ class Bench:
         largest = USUAL * usual if reason is None else largest_completing(completes, USUAL * usual)
         return Steps(limits["rest"], limits["smallest"], usual, largest, reason)
 
-    def _own_row(self, law: str, session: Session, steps: Steps | None) -> Row:
+    def _formulation(self, name: str, steps: Steps | None) -> Row:
+        """Measure lipmat with a formulation of its own, without a peer to compare it with."""
+        with self._start(name, FORMULATIONS[name]) as session:
+            return self._own_row(name, session, steps)
+
+    def _own_row(self, name: str, session: Session, steps: Steps | None) -> Row:
         """Measure lipmat by itself; its step is that of ``march``, with all its checks."""
-        row = Row(_OWN[law], **session.about)
+        row = Row(name, **session.about)
         cells = len(self.problem.cells)
         session.do("time_force", times=self.forces)
         row.force_rate = cells / median(session.do("time_force", times=self.rounds * self.forces))
@@ -109,9 +118,10 @@ class Bench:
         session.do("run", end=2 * row.step)
         row.step_rate = cells / self._seconds_of_step(session)
         row.limit = None if steps is None else steps.limit  # both laws have the same moduli at rest
-        if steps is not None and law == "learned":
+        if steps is not None and row.law == "learned":
             self.report(f"{row.name}: the whole problem")
-            run = session.do("run", end=self.problem.end)
+            run = session.do("run", end=self.problem.end, file="end.npy")
+            row.error = self._error()
             row.solution, row.steps = run["seconds"] + run["certify"], run["steps"]
             row.step = self.problem.end / row.steps
             row.step_rate = cells * run["steps"] / run["seconds"]
@@ -162,6 +172,11 @@ class Bench:
         row.force_ratio = median(theirs / ours for theirs, ours in force)
         row.step_ratio = median(theirs / ours for theirs, ours in step)
 
+    def _error(self) -> float:
+        """Return how far the last end is from that of the finer mesh."""
+        end, finer = (np.load(self.folder / name) for name in ("end.npy", "finer.npy"))
+        return float(np.linalg.norm(end - finer) / np.linalg.norm(finer))
+
     def _seconds_of_step(self, lipmat: Session) -> float:
         """Return seconds of a step of ``lipmat.march``, over as many steps as others take."""
         run = lipmat.do("run", end=self.count * lipmat.do("own_step"))
@@ -194,6 +209,7 @@ class Bench:
         if not np.isfinite(end).all():
             row.solution, row.remark = None, "does not complete: not finite at the end"
             return
+        row.error = self._error()
         difference = np.abs(end - expected).max() / np.abs(expected).max()
         row.remark = f"ends within {difference:.0e} of the same steps with lipmat's force"
 

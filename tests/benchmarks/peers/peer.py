@@ -27,7 +27,7 @@ class Peer(Protocol):
 
     name: ClassVar[str]
     law: str
-    way: ClassVar[str]
+    way: str
     rule: ClassVar[str]
 
     def version(self) -> str:
@@ -53,6 +53,11 @@ class Peer(Protocol):
 
 Maker = Callable[[Problem], Peer]
 LIPMAT = {"lipmat": "of_lipmat:Learned", "lipmat, elastic": "of_lipmat:Elastic"}
+FORMULATIONS = {
+    "lipmat, default": "of_lipmat:Selective",
+    "lipmat, reduced": "of_lipmat:Reduced",
+}
+"""lipmat with formulations that the others do not have."""
 PEERS = {
     "feax": "of_feax:Feax",
     "jax-fem": "of_jax_fem:JaxFem",

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import RegularGridInterpolator
 
 Array = NDArray[np.float64]
 CASE = Path(__file__).parents[3] / "simulations" / "rubber-column" / "case.toml"
@@ -139,6 +140,33 @@ def column(folder: Path, law: Any, counts: Sequence[int] | None = None) -> Probl
         moduli=np.array(law.rest_moduli()),
         law={key: array.numpy() for key, array in law.arrays().items()},
     )
+
+
+def refined(problem: Problem) -> tuple[Problem, NDArray[np.int64]]:
+    """Return the problem on a mesh twice as fine, and the numbers there of the nodes of this one.
+
+    Velocities are interpolated.
+    """
+    counts = 2 * problem.counts
+    points, cells = grid(problem.size, counts)
+    x, y, z = (np.arange(n + 1) for n in problem.counts)
+    k, j, i = np.meshgrid(2 * z, 2 * y, 2 * x, indexing="ij")
+    nodes = (i + (counts[0] + 1) * (j + (counts[1] + 1) * k)).ravel()
+    shape = (*(problem.counts[::-1] + 1), 3)
+    between = RegularGridInterpolator((z, y, x), problem.velocity.reshape(shape))
+    velocity = between(points[:, ::-1] / problem.size[::-1] * problem.counts[::-1])
+    cell_mass = problem.density * float(np.prod(problem.size / counts))
+    fine = replace(
+        problem,
+        counts=counts,
+        points=points,
+        cells=cells,
+        mass=lumped(cells, len(points), cell_mass),
+        fixed=np.flatnonzero(points[:, 2] == 0.0),
+        velocity=velocity,
+        test=smooth(points / problem.size, problem.size),
+    )
+    return fine, nodes
 
 
 def grid(size: Array, counts: NDArray[np.int64]) -> tuple[Array, NDArray[np.int64]]:

@@ -27,6 +27,8 @@ class Row:
         limit: The exact limit at rest [s].
         steps: Steps to the end of the problem.
         solution: Time to solution [s].
+        error: Difference of the displacement at the end from that on a mesh twice as fine, over it
+            (root of the mean square) [-].
         extrapolated: Whether that is the time of some steps times their number.
         remark: What else is to be known.
     """
@@ -46,6 +48,7 @@ class Row:
     limit: float | None = None
     steps: int | None = None
     solution: float | None = None
+    error: float | None = None
     extrapolated: bool = False
     remark: str = ""
 

@@ -19,8 +19,9 @@ HEADS = (
     "its rule",
     "steps",
     "time to solution",
+    "off the finer mesh",
 )
-UNITS = ("", "", "", "M cells/s", "", "M cells/s", "", "µs", "", "", "", "s")
+UNITS = ("", "", "", "M cells/s", "", "M cells/s", "", "µs", "", "", "", "s", "%")
 
 
 def _number(value: float | None, scale: float = 1.0, form: str = ".3g") -> str:
@@ -45,6 +46,7 @@ def cells_of(row: Row) -> list[str]:
         row.rule,
         "–" if row.steps is None else str(row.steps),
         _number(row.solution) + (" (extrapolated)" if row.extrapolated else ""),
+        _number(row.error, 100.0),
     ]
 
 

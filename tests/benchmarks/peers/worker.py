@@ -70,10 +70,20 @@ class Worker:
         np.save(self.folder / file, out[0][0])
         return took
 
-    def run(self, end: float) -> dict[str, Any]:
-        """Return what a run of lipmat says of itself."""
-        summary: dict[str, Any] = self.peer.run(end)  # type: ignore[attr-defined]
-        return summary
+    def run(self, end: float, file: str = "run.npy") -> dict[str, Any]:
+        """Return what a run of lipmat says of itself; write its displacement at the end."""
+        summary, u = self.peer.run(end)  # type: ignore[attr-defined]
+        np.save(self.folder / file, u)
+        says: dict[str, Any] = summary
+        return says
+
+    def finer(self, file: str) -> None:
+        """Write where lipmat's default ends on a mesh twice as fine, at the problem's nodes."""
+        from tests.benchmarks.peers.adapters.of_lipmat import Selective
+        from tests.benchmarks.peers.problem import refined
+
+        fine, nodes = refined(self.problem)
+        np.save(self.folder / file, Selective(fine).run(fine.end)[1][nodes])
 
     def limits(self, step: float) -> dict[str, Any]:
         """Return the exact limits along the run, from lipmat's force."""

@@ -1,4 +1,4 @@
-"""lipmat, with all parts of the law at eight points, as peers integrate it."""
+"""lipmat: all parts of the law at eight points, as peers integrate it; and as its users run it."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ LEVEL = "linearised"
 class _Lipmat:
     """A body of a law with the nodes' numbers of the problem."""
 
-    way = "formulation 'full'; the step is lipmat.march with all its checks"
+    formulation = "full"
     rule = "certified"
 
     def __init__(self, problem: Problem, law: Any) -> None:
         self.problem = problem
+        self.way = f"formulation {self.formulation!r}; the step is lipmat.march with all its checks"
         size, counts = map(tuple, (problem.size, problem.counts.tolist()))
         material = Material(law, problem.density)
-        self.body = lipmat.Body(box(size, counts, "hexahedron"), [material], "full")
+        self.body = lipmat.Body(box(size, counts, "hexahedron"), [material], self.formulation)
         at = np.rint(self.body.places / problem.size * problem.counts).astype(np.int64)
         nx, ny, _ = problem.counts + 1
         self._node = at[:, 0] + nx * (at[:, 1] + ny * at[:, 2])
@@ -69,10 +70,11 @@ class _Lipmat:
     def own_step(self) -> float | None:
         return float(self._certificate[0].value)
 
-    def run(self, end: float) -> dict[str, Any]:
-        """Run the problem with ``lipmat.march``; return its outcome, steps and seconds.
+    def run(self, end: float) -> tuple[dict[str, Any], Array]:
+        """Run the problem with ``lipmat.march``; return what it says, and the displacement.
 
-        They are those from the first to the last of its checks, without what comes before.
+        Its steps and seconds are those from the first to the last of its checks, without what comes
+        before.
         """
         marks: list[tuple[int, float]] = []
         velocity, node = self.problem.velocity, self._node
@@ -87,12 +89,15 @@ class _Lipmat:
             progress=lambda now: marks.append((now.steps, time.process_time())),
         )
         (first, start), (last, stop) = marks[0], marks[-1]
-        return {
+        says = {
             "outcome": str(record.summary["outcome"]),
             "steps": last - first,
             "seconds": stop - start,
             "certify": certify,
         }
+        u = np.empty_like(self.problem.points)
+        u[self._node] = record.displacement
+        return says, u
 
 
 class Learned(_Lipmat):
@@ -102,6 +107,20 @@ class Learned(_Lipmat):
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem, lipmat.load(problem.material))
+
+
+class Selective(Learned):
+    """The default formulation, which keeps nearly incompressible laws from locking."""
+
+    name, formulation = "lipmat, default", "selective"
+    rule = "certified at the present state"
+
+
+class Reduced(Learned):
+    """One evaluation of the law for each cell, and hourglass stiffness."""
+
+    name, formulation = "lipmat, reduced", "reduced"
+    rule = "certified at the present state"
 
 
 class Elastic(_Lipmat):
