@@ -22,7 +22,8 @@ from torch import Tensor
 
 from lipmat.materials.domain import StretchDomain
 from lipmat.materials.law import Provenance
-from lipmat.materials.memory import ELASTIC_LIMIT, Kinematics, MemoryLaw
+from lipmat.materials.memory import ELASTIC_LIMIT, MemoryLaw
+from lipmat.materials.network import Kinematics
 
 NEWTON = 6
 _NONE = 1e-290  # gain of a step that counts as none

@@ -27,7 +27,8 @@ from torch import Tensor
 
 from lipmat.materials.domain import StretchDomain
 from lipmat.materials.law import Law, Provenance
-from lipmat.materials.memory import ELASTIC_LIMIT, Kinematics, MemoryLaw
+from lipmat.materials.memory import ELASTIC_LIMIT, MemoryLaw
+from lipmat.materials.network import Kinematics
 
 
 class Maxwell(MemoryLaw):

@@ -27,7 +27,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Self, get_args
 
 import numpy as np
 import torch
@@ -38,12 +38,11 @@ from lipmat.materials.domain import StretchDomain, ladder
 from lipmat.materials.law import Bound, Law, Matrix, Part, Provenance, Rung, is_small_strain
 from lipmat.materials.log_bound import volumetric_bound, volumetric_sampled
 from lipmat.materials.mandel import DEVIATORIC, as_matrix
+from lipmat.materials.network import DEFAULT_DOMAIN, Kinematics, register_arrays
 
 Array = NDArray[np.float64]
-Kinematics = Literal["small", "log"]
 Remainder = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Maps sizes of trials, flows and steps to shares, see :meth:`MemoryLaw.remainder`."""
-DEFAULT_DOMAIN = StretchDomain(0.8, 1.25, 0.8, 1.25)
 ELASTIC_LIMIT = 1.05
 """Largest elastic stretch of a branch where nothing else is asked for [-]."""
 TINY = 1e-20
@@ -85,11 +84,7 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
         provenance: Provenance | None,
     ) -> None:
         super().__init__()
-        for key in self.array_names:
-            array = torch.as_tensor(arrays[key], dtype=torch.float64).detach().clone()
-            if not bool(torch.isfinite(array).all()):
-                raise ValueError(f"{key}: found values that are not finite, expected numbers")
-            self.register_buffer(key, array)
+        register_arrays(self, self.array_names, arrays)
         self.equilibrium = equilibrium
         self.kinematics: Kinematics = kinematics
         self.elastic_limit = float(elastic_limit)

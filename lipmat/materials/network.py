@@ -9,7 +9,7 @@ rotation; its bound then holds over a ladder of stretch domains, see ``log_bound
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Self, get_args
 
@@ -29,6 +29,19 @@ Kinematics = Literal["small", "log"]
 DEFAULT_DOMAIN = StretchDomain(0.8, 1.25, 0.8, 1.25)
 """Where a law of the logarithmic strain is certified if nothing else is asked for."""
 RULE = "Gram matrix of the units, exact for one hidden layer"
+
+
+def register_arrays(law: nn.Module, names: Sequence[str], arrays: Mapping[str, Any]) -> None:
+    """Make copies in float64 of the named arrays buffers of a law.
+
+    Raises:
+        ValueError: An array has values that are not finite.
+    """
+    for key in names:
+        array = torch.as_tensor(arrays[key], dtype=torch.float64).detach().clone()
+        if not bool(torch.isfinite(array).all()):
+            raise ValueError(f"{key}: found values that are not finite, expected numbers")
+        law.register_buffer(key, array)
 
 
 class NetworkLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
@@ -62,11 +75,7 @@ class NetworkLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
         provenance: Provenance | None,
     ) -> None:
         super().__init__()
-        for key in self.array_names:
-            array = torch.as_tensor(arrays[key], dtype=torch.float64).detach().clone()
-            if not bool(torch.isfinite(array).all()):
-                raise ValueError(f"{key}: found values that are not finite, expected numbers")
-            self.register_buffer(key, array)
+        register_arrays(self, self.array_names, arrays)
         if self.bulk_modulus.ndim != 0 or float(self.bulk_modulus) < 0:
             found = self.bulk_modulus.tolist()
             raise ValueError(f"bulk_modulus: found {found}, expected one number that is >= 0")

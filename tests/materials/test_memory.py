@@ -16,7 +16,8 @@ from lipmat.materials.johnson_cook import JohnsonCook
 from lipmat.materials.law import Law
 from lipmat.materials.mandel import DEVIATORIC
 from lipmat.materials.maxwell import Maxwell
-from lipmat.materials.memory import Kinematics, MemoryLaw
+from lipmat.materials.memory import MemoryLaw
+from lipmat.materials.network import Kinematics
 from lipmat.materials.registry import LAWS as LAWS_BY_NAME
 from tests.fem import laws as fixed
 
