@@ -1,16 +1,16 @@
 """From torch to UFL: the gradient of a low-dimensional potential, traced and rewritten.
 
-``make_fx(torch.func.grad_and_value(potential))`` gives a graph of ATen operations. Nodes that
-depend on the weights alone are evaluated by torch; where they meet the strain they become
-``fem.Constant`` arrays, so that a compiled kernel serves every material of one architecture. All
-other nodes are evaluated on numpy arrays of UFL scalars. There is no second implementation of a
-law.
+:mod:`lipmat.fem.aten` gives the graph of a potential and its gradient. Nodes that depend on the
+weights alone are evaluated by torch; where they meet the strain they become ``fem.Constant``
+arrays, so that a compiled kernel serves every material of one architecture. All other nodes are
+evaluated on numpy arrays of UFL scalars. There is no second implementation of a law.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,8 +19,8 @@ import torch
 import ufl
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
-from torch.fx.experimental.proxy_tensor import make_fx
 
+from lipmat.fem.aten import UnsupportedOperation, graph_of
 from lipmat.fem.ramps import Ramps, table_of
 
 Expressions = NDArray[np.object_]
@@ -30,10 +30,6 @@ FEWEST_KNOTS = 8
 
 _Graphs = dict[tuple[str, int, bool], fx.GraphModule]
 _GRAPHS: WeakKeyDictionary[nn.Module, _Graphs] = WeakKeyDictionary()
-
-
-class UnsupportedOperation(TypeError):
-    """A law uses a torch operation that has no counterpart in UFL."""
 
 
 def trace(law: nn.Module, method: str, size: int, potential: bool = True) -> fx.GraphModule:
@@ -46,12 +42,20 @@ def trace(law: nn.Module, method: str, size: int, potential: bool = True) -> fx.
     key = method, size, potential
     if key not in graphs:
         called = getattr(law, method)
-        function = torch.func.grad_and_value(called) if potential else lambda x: (called(x),)
-        example = torch.linspace(1.1, 1.3, size, dtype=torch.float64)
-        graph: fx.GraphModule = make_fx(lambda x: function(x))(example)
-        graph.graph.eliminate_dead_code()
-        graphs[key] = graph
+        example = torch.linspace(1.1, 1.3, size, dtype=torch.float64, requires_grad=potential)
+        function = partial(_gradient_and_value, called) if potential else lambda x: (called(x),)
+        try:
+            graphs[key] = graph_of(function, example)
+        except UnsupportedOperation as error:
+            raise UnsupportedOperation(f"{type(law).__name__}.{method}: {error}") from None
     return graphs[key]
+
+
+def _gradient_and_value(potential: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return both; ``torch.func`` would import torch's compilers, which takes seconds."""
+    value = potential(x)
+    (gradient,) = torch.autograd.grad(value, x)
+    return gradient, value
 
 
 def energy_in_ufl(law: nn.Module, method: str, arguments: Sequence[Any], constant: Constant) -> Any:

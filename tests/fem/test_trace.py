@@ -40,6 +40,7 @@ class Potential(nn.Module):
             "product": lambda: (x.unsqueeze(1) * self.weight).prod(),
             "dead": lambda: (self.weight * x).sum(),
             "rounded": lambda: (x * torch.div(x, 0.1, rounding_mode="floor")).sum(),
+            "branched": lambda: x.sum() if x[0] > 1.0 else x.square().sum(),
         }
         return forms[self.kind]()
 
@@ -95,3 +96,8 @@ def test_unsupported_operations_are_named(kind: str, operation: str) -> None:
     module = Potential(kind)
     with pytest.raises(UnsupportedOperation, match=rf"Potential\.energy: .*\b{operation}\b"):
         energy_in_ufl(module, "energy", [ufl.as_ufl(1.0)] * 3, lambda a: a)
+
+
+def test_a_law_that_decides_by_its_strain_is_refused() -> None:
+    with pytest.raises(UnsupportedOperation, match=r"^Potential\.energy: a number is read out of"):
+        energy_in_ufl(Potential("branched"), "energy", [ufl.as_ufl(1.0)] * 3, lambda a: a)
