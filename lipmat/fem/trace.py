@@ -1,7 +1,7 @@
 """From torch to UFL: the gradient of a low-dimensional potential, traced and rewritten.
 
-:mod:`lipmat.fem.aten` gives the graph of a potential and its gradient. Nodes that depend on the
-weights alone are evaluated by torch; where they meet the strain they become ``fem.Constant``
+:mod:`lipmat.spectral.aten` gives the graph of a potential and its gradient. Nodes that depend on
+the weights alone are evaluated by torch; where they meet the strain they become ``fem.Constant``
 arrays, so that a compiled kernel serves every material of one architecture. All other nodes are
 evaluated on numpy arrays of UFL scalars. There is no second implementation of a law.
 """
@@ -20,8 +20,8 @@ import ufl
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
-from lipmat.fem.aten import UnsupportedOperation, graph_of
 from lipmat.fem.ramps import Ramps, table_of
+from lipmat.spectral.aten import UnsupportedOperation, graph_of
 
 Expressions = NDArray[np.object_]
 Constant = Callable[[NDArray[np.float64]], Any]
@@ -295,6 +295,28 @@ def _amin(x: Any, dim: Any = (), keepdim: bool = False) -> Any:
     return np.expand_dims(least, axis) if keepdim else least
 
 
+def _slice_backward(
+    grad: Any, sizes: list[int], dim: int, start: int, end: int, step: int
+) -> Expressions:
+    out = np.zeros(sizes, dtype=object)
+    out[(slice(None),) * (dim % len(sizes)) + (slice(start, end, step),)] = grad
+    return out
+
+
+def _mean(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+    total = _sum(x, dim, keepdim)
+    return total / (np.size(x) // np.size(total))
+
+
+def _softplus(x: Any, beta: float, limit: float) -> Any:
+    """Return ``ln(1 + exp(beta x)) / beta``, without overflow; limits of 20 or more are far."""
+    return _LOG1PEXP(beta * x) / beta
+
+
+def _softplus_backward(grad: Any, x: Any, beta: float, limit: float) -> Any:
+    return grad * _LOGISTIC(beta * x)
+
+
 def _clamp(x: Any, min: Any = None, max: Any = None) -> Any:
     x = x if min is None else _MAXIMUM(x, min)
     return x if max is None else _MINIMUM(x, max)
@@ -305,6 +327,8 @@ def _scaled(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return lambda a, b, alpha=1: function(a, b if alpha == 1 else alpha * b)
 
 
+_LOG1PEXP = _elementwise(lambda x: ufl.max_value(x, 0) + ufl.ln(1 + ufl.exp(-ufl.max_value(x, -x))))
+_LOGISTIC = _elementwise(lambda x: 0.5 + 0.5 * ufl.tanh(0.5 * x))
 _MINIMUM = np.frompyfunc(lambda a, b: ufl.min_value(a, b), 2, 1)
 _MAXIMUM = np.frompyfunc(lambda a, b: ufl.max_value(a, b), 2, 1)
 _RULES: dict[str, Callable[..., Any]] = {
@@ -326,18 +350,30 @@ _RULES: dict[str, Callable[..., Any]] = {
     "log": _elementwise(lambda x: ufl.ln(x)),
     "tanh": _elementwise(lambda x: ufl.tanh(x)),
     "tanh_backward": lambda grad, y: grad * (1 - y * y),
+    "sigmoid": _LOGISTIC,
+    "sigmoid_backward": lambda grad, y: grad * y * (1 - y),
+    "softplus": _softplus,
+    "softplus_backward": _softplus_backward,
+    "square": lambda x: x * x,
     "relu": _elementwise(lambda x: ufl.max_value(x, 0)),
+    "addmm": lambda bias, x, y: bias + x @ y,
     "mv": operator.matmul,
     "mm": operator.matmul,
     "dot": operator.matmul,
     "t": np.transpose,
+    "transpose": np.swapaxes,
+    "permute": np.transpose,
     "sum": _sum,
+    "mean": _mean,
     "unsqueeze": np.expand_dims,
     "squeeze": lambda x, dim: np.squeeze(x, axis=dim),
     "view": lambda x, size: x.reshape(size),
+    "_unsafe_view": lambda x, size: x.reshape(size),
     "expand": _expand,
     "select": lambda x, dim, index: np.take(x, index, axis=dim),
     "select_backward": _select_backward,
+    "slice_backward": _slice_backward,
+    "cat": lambda xs, dim=0: np.concatenate(xs, axis=dim),
     "stack": lambda xs, dim=0: np.stack(xs, axis=dim),
     "unbind": lambda x, dim=0: np.stack([np.take(x, i, dim) for i in range(x.shape[dim])]),
     "getitem": lambda x, i: x[i],

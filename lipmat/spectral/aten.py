@@ -18,7 +18,7 @@ READ = "_local_scalar_dense"  # what torch does where Python asks for a number o
 
 
 class UnsupportedOperation(TypeError):
-    """A law uses a torch operation that has no counterpart in UFL."""
+    """A function uses a torch operation that whoever reads its graph has no rule for."""
 
 
 def graph_of(function: Callable[[Tensor], Sequence[Tensor]], example: Tensor) -> fx.GraphModule:
@@ -66,8 +66,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[misc]  # torch is not follow
             self._dependent.add(node)
             if func.overloadpacket.__name__ == READ:
                 raise UnsupportedOperation(
-                    "a number is read out of a tensor that depends on the strain (.item(), or an "
-                    "if): expected the same operations at every strain, torch.where for instance"
+                    "a number is read out of a tensor that depends on the input (.item(), or an "
+                    "if): expected the same operations for every input"
                 )
         out = func(*args, **kwargs)
         if isinstance(out, Tensor):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from lipmat.fem.aten import UnsupportedOperation, graph_of
+from lipmat.spectral.aten import UnsupportedOperation, graph_of
 from tests.fem.laws import law
 
 WEIGHT = torch.tensor([0.3, 1.2, 0.7], dtype=torch.float64)
