@@ -41,6 +41,7 @@ class Problem:
         measurements: The tests to fit.
         seed: Of the random start of the power iteration.
         bulk_modulus: If given [Pa]; else it is fitted if a test tells it.
+        reach: Tests that the knots and the declared domain span. Default: those that are fitted.
 
     Attributes:
         scale: Root mean square stress of the tests [Pa].
@@ -51,24 +52,26 @@ class Problem:
     """
 
     def __init__(
-        self, measurements: Sequence[Measurement], seed: int, bulk_modulus: float | None
+        self,
+        measurements: Sequence[Measurement],
+        seed: int,
+        bulk_modulus: float | None,
+        reach: Sequence[Measurement] | None = None,
     ) -> None:
         self.measurements = measurements
-        states = torch.cat([m.stretches for m in measurements])
-        invariant = float(((states**2).sum(1) / states.prod(1) ** (2 / 3)).max())
-        if invariant <= 3.0 + 1e-6:
-            raise InputError(f"{measurements[0].test.path}: no test stretches the material")
+        invariant = largest_invariant(reach or measurements)
+        states = torch.cat([m.stretches for m in reach or measurements])
         self.range = (float(states.min()), float(states.max()))
         mean_squares = torch.stack([(m.measured**2).mean() for m in measurements])
         self.scale = float(mean_squares.mean().sqrt())
         self.paths = domain_paths(invariant)
-        self.domain = _declared_domain(states, invariant)
+        self.domain = declared_domain(states, invariant)
         self.stretch_knots = _knots(self.domain.stretch_max)
         self.area_knots = _knots(path_end("equibiaxial", invariant) ** 2)
         self.reach = path_end("uniaxial", invariant) - 1.0
         self._weights = len(self.stretch_knots) + len(self.area_knots) + 2
         self.given_bulk = bulk_modulus
-        self.fits_bulk = bulk_modulus is None and any(_tells_bulk(m) for m in measurements)
+        self.fits_bulk = bulk_modulus is None and any(tells_bulk(m) for m in measurements)
         self._energy = _Energy(self.with_bulk(self.start(), self.scale))
         self._tangents = self._path_tangents()
         self._fixed = [linear_model(m, self._units) for m in measurements if not m.free]
@@ -125,7 +128,7 @@ class Problem:
     def _stress_error(self, model: LinearModel, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return a test's errors; every test has the same weight, whatever its size."""
         measured = model.measured / self.scale
-        size = float((measured**2).mean().sqrt()) * np.sqrt(len(measured) * len(self.measurements))
+        size = size_of(measured, len(self.measurements))
         return (model.at(x) - measured) / size, model.columns / size
 
     def _stiffness(self) -> Tensor:
@@ -229,7 +232,25 @@ class _Energy(nn.Module):  # type: ignore[misc]  # torch is not followed
         return self.law.distortional(stretches)
 
 
-def _declared_domain(states: Tensor, invariant: float) -> StretchDomain:
+def size_of(measured: Tensor, tests: int) -> float:
+    """Return what the errors of a test are divided by, so that all tests have the same weight."""
+    return float((measured**2).mean().sqrt()) * float(np.sqrt(len(measured) * tests))
+
+
+def largest_invariant(measurements: Sequence[Measurement]) -> float:
+    """Return the largest first invariant ``sum l_i^2 / J^(2/3)`` of the tests.
+
+    Raises:
+        InputError: No test changes the shape of the material.
+    """
+    states = torch.cat([m.stretches for m in measurements])
+    invariant = float(((states**2).sum(1) / states.prod(1) ** (2 / 3)).max())
+    if invariant <= 3.0 + 1e-6:
+        raise InputError(f"{measurements[0].test.path}: no test stretches the material")
+    return invariant
+
+
+def declared_domain(states: Tensor, invariant: float) -> StretchDomain:
     """Return a domain that holds the tests and all paths up to the same first invariant."""
     volume = states.prod(1)
     return StretchDomain(
@@ -240,7 +261,8 @@ def _declared_domain(states: Tensor, invariant: float) -> StretchDomain:
     )
 
 
-def _tells_bulk(m: Measurement) -> bool:
+def tells_bulk(m: Measurement) -> bool:
+    """Tell whether a test depends on the bulk modulus."""
     return m.test.mode == "volumetric" or (
         m.test.mode != "simple_shear" and m.test.lateral != "incompressible"
     )

@@ -76,8 +76,8 @@ def march(
             came from nowhere.
         verify: Evaluate the function that the certificate says cannot rise; needs level ``convex``
             or ``energy``.
-        sharp: Let the step follow bounds at the present state, where a law allows it: a polyconvex
-            one at level ``linearised``.
+        sharp: Let the step follow bounds at the present state, where a law allows it: one in
+            stretches at level ``linearised``.
         restart_every: Time between two restart files, by the clock on the wall [s].
         parallel: Let every rank write its own part of the fields, for large bodies;
             ``fields.vtkhdf`` is then an index over the files in the folder ``pieces``.

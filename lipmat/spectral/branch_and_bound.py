@@ -38,6 +38,7 @@ def maximise(
     hi: Array,
     tolerance: float = TOLERANCE,
     max_boxes: int = 2_000_000,
+    least: Array | None = None,
 ) -> list[Enclosure]:
     """Enclose the maximum of each problem ``k`` over its box ``lo[k] <= x <= hi[k]``.
 
@@ -50,11 +51,14 @@ def maximise(
         hi: Upper corners, shape (problems, d).
         tolerance: Relative gap at which to stop.
         max_boxes: Boxes to examine at most; the bounds stay valid when it stops there.
+        least: Values (problems,) below which maxima need not be told: the larger of the two is
+            enclosed.
 
     Raises:
         ValueError: A problem has no admissible point, or its bound is not finite.
     """
     best, closed = np.full((2, len(lo)), -np.inf)
+    best = best if least is None else least.copy()
     box, problem, examined = Interval(lo, hi), np.arange(len(lo)), 0
     while len(problem):
         examined += len(problem)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
+
+from lipmat.spectral.interval import Interval
+from lipmat.spectral.splines import range_table
 
 Array = NDArray[np.float64]
 
@@ -65,3 +70,63 @@ class SlopeRange:
         slope = np.take_along_axis(self._at_knots, k, axis=1)
         steeper = np.where(dz > 0, np.take_along_axis(rate, k, axis=1), 0.0)
         return np.asarray(slope + dz * (bend + 0.5 * steeper * dz))
+
+
+class OneSlopeRange:
+    """The same of one spline over many intervals at once, ends and knots by tables.
+
+    The places where ``phi''`` changes its sign are made knots, so that ``phi'`` is monotone between
+    knots.
+
+    Args:
+        knots: Increasing knots, one of them 0, shape (k,).
+        curvature: ``phi''`` at the knots, of any sign, shape (k,).
+    """
+
+    def __init__(self, knots: Array, curvature: Array) -> None:
+        left, right = curvature[:-1], curvature[1:]
+        turns = left * right < 0
+        share = left[turns] / (left[turns] - right[turns])
+        places = np.concatenate([knots, knots[:-1][turns] + share * np.diff(knots)[turns]])
+        order = np.argsort(places, kind="stable")
+        self.knots = places[order]
+        self._bend = np.concatenate([curvature, np.zeros(int(turns.sum()))])[order]
+        width = np.maximum(np.diff(self.knots), np.finfo(np.float64).tiny)
+        self._rate = np.append(np.diff(self._bend) / width, 0.0)
+        area = 0.5 * (self._bend[1:] + self._bend[:-1]) * np.diff(self.knots)
+        at_knots = np.concatenate([[0.0], np.cumsum(area)])
+        self._at_knots = at_knots - at_knots[np.argmax(self.knots == 0)]
+        values = (self._at_knots, self._bend)
+        self._largest = [range_table(v, np.maximum, -np.inf) for v in values]
+        self._smallest = [range_table(v, np.minimum, np.inf) for v in values]
+        eps = np.finfo(np.float64).eps
+        self._rounding = 4.0 * eps * (len(self.knots) + 8) * float(np.abs(curvature).max())
+
+    def slope(self, z: Interval) -> Interval:
+        """Return the range of ``phi'`` over intervals."""
+        reach = np.maximum(z.magnitude, float(np.abs(self.knots).max()))
+        return self._range(self._slope, 0, z, self._rounding * reach)
+
+    def curvature(self, z: Interval) -> Interval:
+        """Return the range of ``phi''`` over intervals."""
+        return self._range(
+            lambda e: np.interp(e, self.knots, self._bend), 1, z, np.array(self._rounding)
+        )
+
+    def _range(
+        self, function: Callable[[Array], Array], which: int, z: Interval, margin: Array
+    ) -> Interval:
+        """Return the range of a function that is monotone between knots."""
+        first = np.searchsorted(self.knots, z.lo)
+        last = np.searchsorted(self.knots, z.hi, side="right")
+        ends = function(z.lo), function(z.hi)
+        lo = np.minimum(np.minimum(*ends), self._smallest[which][first, last])
+        hi = np.maximum(np.maximum(*ends), self._largest[which][first, last])
+        return Interval(lo - margin, hi + margin).widened()
+
+    def _slope(self, z: Array) -> Array:
+        k = np.clip(np.searchsorted(self.knots, z, side="right") - 1, 0, len(self.knots) - 1)
+        dz = z - self.knots[k]
+        rate = np.where(dz > 0, self._rate[k], 0.0)
+        out: Array = self._at_knots[k] + dz * (self._bend[k] + 0.5 * rate * dz)
+        return out

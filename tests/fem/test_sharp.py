@@ -109,5 +109,5 @@ def test_several_materials() -> None:
 
 
 def test_a_body_without_a_bulk_term_is_refused() -> None:
-    with pytest.raises(InputError, match="expected a polyconvex one"):
+    with pytest.raises(InputError, match="expected a law in stretches"):
         SharpBound(small_box(law("linear"), "hexahedron", cells=1))

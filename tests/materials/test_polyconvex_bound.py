@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lipmat.materials.domain import StretchDomain
 from lipmat.materials.polyconvex import PolyconvexStretch
-from lipmat.materials.polyconvex_bound import certify
+from lipmat.materials.stretch_bound import certify
 from tests.materials.states import certified, corners, largest_tangents, random_states
 
 PARTS = {part.name: part for part in PolyconvexStretch.parts}

@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from lipmat.spectral.slope_range import SlopeRange
+from lipmat.spectral.interval import Interval
+from lipmat.spectral.slope_range import OneSlopeRange, SlopeRange
 from lipmat.spectral.two_sided import (
     two_sided_curvature,
     two_sided_energy,
@@ -118,3 +119,19 @@ def test_ranges_hold_brute_force_and_are_attained(a: float, b: float) -> None:
 def test_without_a_column_of_zeros_there_is_no_reference() -> None:
     with pytest.raises(ValueError, match="found no column that is 0 in every unit"):
         zero_column(torch.tensor([[-1.0, 0.0, 1.0], [0.0, 1.0, 2.0]]))
+
+
+def test_one_spline_over_many_intervals_has_the_same_ranges() -> None:
+    rng = np.random.default_rng(0)
+    for knots, curvature in zip(KNOTS, CURVATURE, strict=True):
+        lo, hi = np.sort(rng.uniform(-4, 4, (200, 2)), axis=1).T
+        lo[:5] = knots.numpy()
+        hi[:5] = np.maximum(hi[:5], lo[:5])
+        box, one = Interval(lo, hi), OneSlopeRange(knots.numpy(), curvature.numpy())
+        many = SlopeRange(*(x.repeat(200, 1).numpy() for x in (knots, curvature)))
+        for found, expected in (
+            (one.slope(box), many(lo, hi)),
+            (one.curvature(box), many.curvature(lo, hi)),
+        ):
+            np.testing.assert_allclose(found.lo, expected[0], atol=1e-12)
+            np.testing.assert_allclose(found.hi, expected[1], atol=1e-12)
