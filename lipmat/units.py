@@ -40,6 +40,7 @@ DIMENSIONS: Mapping[str, Dimension] = MappingProxyType(
         "dimensionless": Dimension("dimensionless", "a plain number", "0.5"),
         "angular_velocity": Dimension("rad/s", "an angular velocity", "30 rad/s"),
         "temperature": Dimension("K", "a temperature", "20 degC"),
+        "rate": Dimension("1/s", "a rate", "0.1 1/s"),
     }
 )
 
@@ -110,6 +111,28 @@ def parse_quantity(text_or_number: object, dimension: str) -> float:
     if not isfinite(value):
         raise _unexpected(text_or_number, dimension, "a finite number, ")
     return value
+
+
+def dimension_of(unit_text: str) -> str:
+    """Return the dimension of a unit, a key of `DIMENSIONS`.
+
+    Raises:
+        ValueError: no unit, or one of a dimension that is not known here.
+    """
+    for dimension in DIMENSIONS:
+        try:
+            _convert(1.0, unit_text, dimension)
+        except ValueError:
+            continue
+        return dimension
+    kinds = ", ".join(kind.article_name for kind in DIMENSIONS.values())
+    raise ValueError(f"found unit {shown(unit_text)}, expected the unit of {kinds}")
+
+
+def from_si(value: float, unit_text: str) -> float:
+    """Return a number in SI in another unit of its dimension."""
+    si = DIMENSIONS[dimension_of(unit_text)].si
+    return float(_registry().Quantity(value, si).to(unit_text).magnitude)
 
 
 def shown(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lipmat.config import BoundarySpec, Case, MaterialSpec, MeshSpec
 from lipmat.config.axes import AxesSpec
+from lipmat.errors import InputError
 from lipmat.fem.axes import axes_at_cells, axes_from_field, constant_axes
 from lipmat.fem.body import Array, Body, Material
 from lipmat.fem.grid import Grid, box, read_grid
@@ -20,6 +21,7 @@ from lipmat.fem.loads import (
 from lipmat.fem.mass_scaling import AddedMass, requested_step
 from lipmat.fem.step import Step, critical_step
 from lipmat.fem.wall import Wall
+from lipmat.materials.conditioned import frozen
 from lipmat.materials.file import load
 
 
@@ -38,8 +40,14 @@ def body_of(case: Case) -> Body:
 
 
 def _material(spec: MaterialSpec, grid: Grid) -> Material:
+    if spec.file.is_dir():
+        raise InputError(
+            f"{spec.file}: found a folder of specimens, expected a material file; to run them one "
+            "after the other: lipmat run CASE --specimens N"
+        )
     axes = axes_of(spec.axes, grid, spec.region)
-    return Material(load(spec.file), spec.density, spec.region, axes)
+    law = frozen(load(spec.file), spec.conditions, f"{spec.file.name}: [[materials]] conditions")
+    return Material(law, spec.density, spec.region, axes)
 
 
 def axes_of(spec: AxesSpec | None, grid: Grid, region: str | None = None) -> Array | None:

@@ -22,6 +22,8 @@ NOTES = {
 def show_check(terminal: Terminal, result: Mapping[str, Any]) -> None:
     """Print certificates, ladder, estimates and worst cells."""
     _certificate(terminal, result)
+    if "conditions" in result:
+        _conditions(terminal, result["conditions"])
     _levels(terminal, result)
     if len(result["ladder"]) > 1:
         _ladder(terminal, result)
@@ -50,6 +52,15 @@ def _certificate(terminal: Terminal, result: Mapping[str, Any]) -> None:
         f"{quantity(cell['size'], 'm')}, own limit {quantity(cell['limit'], 's')}; "
         f"{result['cells']} cells in all, {result['formulation']} integration"
     )
+
+
+def _conditions(terminal: Terminal, conditions: str | Mapping[str, str]) -> None:
+    if isinstance(conditions, str):
+        terminal.say(
+            "the worst case of all conditions in their ranges; for one of them: --conditions"
+        )
+    else:
+        terminal.say("at " + ", ".join(f"{name} {value}" for name, value in conditions.items()))
 
 
 def _levels(terminal: Terminal, result: Mapping[str, Any]) -> None:
