@@ -59,6 +59,14 @@ def _existing_file(value: object, info: ValidationInfo) -> Path:
     return path
 
 
+def _existing_file_or_folder(value: object, info: ValidationInfo) -> Path:
+    if isinstance(value, str | Path) and str(value):
+        path = Path((info.context or {}).get("folder", Path()), value).resolve()
+        if path.is_dir():
+            return path
+    return _existing_file(value, info)
+
+
 Length = Annotated[float, _quantity("length")]
 Time = Annotated[float, _quantity("time")]
 Stress = Annotated[float, _quantity("stress")]
@@ -74,6 +82,7 @@ PositiveNumber = Annotated[Number, AfterValidator(_positive)]
 PositiveInt = Annotated[StrictInt, Field(gt=0)]
 Name = Annotated[str, Field(min_length=1)]
 ExistingFile = Annotated[Path, BeforeValidator(_existing_file)]
+FileOrFolder = Annotated[Path, BeforeValidator(_existing_file_or_folder)]
 
 
 def read_bytes(path: Path) -> bytes:

@@ -18,6 +18,9 @@ from lipmat.fem.mpi import MPI, on_root, only_root
 from lipmat.fem.record import Record
 from lipmat.fem.restart import refuse_unresumable
 
+PLAN = "ensemble.json"
+"""What an ensemble is to run."""
+
 
 def run_case(
     case: Case, folder: Path, progress: Callable[[Progress], None] | None = None
@@ -27,7 +30,7 @@ def run_case(
     Raises:
         InputError: A mesh, material or group of the case cannot be used.
     """
-    return _simulate(case, folder, progress, resume=False)
+    return simulate(case, folder, progress, resume=False)
 
 
 def resume(folder: str | Path, progress: Callable[[Progress], None] | None = None) -> Record:
@@ -43,7 +46,7 @@ def resume(folder: str | Path, progress: Callable[[Progress], None] | None = Non
     folder = Path(folder)
     case = case_in(folder)
     refuse_unresumable(MPI.COMM_WORLD, folder)
-    return _simulate(case, folder, progress, resume=True)
+    return simulate(case, folder, progress, resume=True)
 
 
 def case_in(folder: Path) -> Case:
@@ -61,9 +64,22 @@ def case_in(folder: Path) -> Case:
     return read_case(file)
 
 
-def _simulate(
-    case: Case, folder: Path, progress: Callable[[Progress], None] | None, resume: bool
+def simulate(
+    case: Case,
+    folder: Path,
+    progress: Callable[[Progress], None] | None,
+    resume: bool,
+    begin: Callable[[], None] | None = None,
 ) -> Record:
+    """Run a case, or go on with it.
+
+    Args:
+        case: What is simulated.
+        folder: For its records.
+        progress: Called at every check.
+        resume: Whether to go on from the restart file that is there.
+        begin: Called when all has been checked, before the folder is written to.
+    """
     body = body_of(case)
     loads = loads_of(case)
     for boundary in case.boundary:
@@ -71,8 +87,10 @@ def _simulate(
     PrescribedMotion(body, loads)  # a wrong name or a clash leaves no folder behind
     t = case.time
     step, added = step_of(case, body, loads)
+    if begin is not None:
+        begin()
     if not resume:
-        only_root(body.comm, _write_case, case, folder)
+        only_root(body.comm, write_case, case, folder)
     record = march(
         body,
         step,
@@ -98,8 +116,15 @@ def _simulate(
     return record.with_pictures(tuple(pictures or ()))
 
 
-def _write_case(case: Case, folder: Path) -> None:
+def is_ensemble(folder: Path) -> bool:
+    """Tell whether ``lipmat run --specimens`` left the folder."""
+    return (folder / PLAN).is_file()
+
+
+def write_case(case: Case, folder: Path) -> None:
+    """Leave a case in the folder of its run, which is made if it is missing."""
     try:
+        (folder / PLAN).unlink(missing_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
         replace_file(folder / "case.toml", case.as_toml().encode())
     except OSError as error:

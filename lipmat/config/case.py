@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     Field,
     StrictBool,
+    StrictFloat,
     StrictInt,
     field_validator,
     model_validator,
@@ -21,9 +22,10 @@ from lipmat.config.axes import AxesSpec
 from lipmat.config.loads import BoundarySpec, GravitySpec, InitialSpec
 from lipmat.config.mesh import MeshSpec
 from lipmat.config.toml_writer import write_toml
+from lipmat.errors import InputError
 from lipmat.schema import (
     Density,
-    ExistingFile,
+    FileOrFolder,
     Length,
     Name,
     Number,
@@ -40,16 +42,31 @@ class MaterialSpec(Table):
     """A material and where it is.
 
     Attributes:
-        file: the material file, as an absolute path.
+        file: the material file, or the folder of specimens that an ensemble runs one after the
+            other, as an absolute path.
         density: of the reference state [kg/m^3].
         region: a named group of the mesh; None is everywhere.
         axes: material axes of a law that is not isotropic.
+        conditions: of a law that depends on some, texts or numbers in the unit of the channel.
     """
 
-    file: ExistingFile
+    file: FileOrFolder
     density: Density
     region: Name | None = None
     axes: AxesSpec | None = None
+    conditions: dict[str, StrictInt | StrictFloat | str] | None = None
+
+    def specimen(self, number: int) -> Path:
+        """Return the file of one specimen; a file that is none of a folder serves all of them."""
+        if not self.file.is_dir():
+            return self.file
+        file = self.file / f"specimen-{number}.safetensors"
+        if not file.is_file():
+            raise InputError(
+                f"{self.file}: there is no {file.name}, expected one of each specimen; draw more "
+                "with: lipmat specimens DATASET --number N"
+            )
+        return file
 
 
 class TimeSpec(Table):
@@ -165,6 +182,20 @@ class Case(Table):
         }
         content = _by_content(self.model_dump(exclude=free))
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def of_specimen(self, number: int) -> Case:
+        """Return the case of one specimen, counted from 1: folders give way to its files.
+
+        Raises:
+            InputError: no material is a folder, or one of them has no such specimen.
+        """
+        if not any(m.file.is_dir() for m in self.materials):
+            raise InputError(
+                f"[[materials]] file: found {self.materials[0].file.name!r}, expected a folder of "
+                "specimens; draw them with: lipmat specimens DATASET"
+            )
+        materials = tuple(m.model_copy(update={"file": m.specimen(number)}) for m in self.materials)
+        return self.model_copy(update={"materials": materials})
 
     def as_toml(self) -> str:
         """Return the case as resolved, in SI, as a text from which `read_case` makes it again."""

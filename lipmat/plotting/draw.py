@@ -57,6 +57,8 @@ class FitPanel:
         r2: Coefficient of determination [-].
         parity: Whether the points are the law's values over the measured ones; the curve is then
             where both agree.
+        band: Lower and upper bound of the law's curve, each (m,), where the strain has an error,
+            and that error in words.
     """
 
     title: str
@@ -69,6 +71,7 @@ class FitPanel:
     fitted: bool
     r2: float
     parity: bool = False
+    band: tuple[Floats, Floats, str] | None = None
 
 
 def draw_run(folder: Path, picture: bool, movie: bool) -> list[Path]:
@@ -87,10 +90,10 @@ def draw_run(folder: Path, picture: bool, movie: bool) -> list[Path]:
     """
     written = []
     if picture:
-        history = _read_history(_expected(folder, "history.csv"))
+        history = read_history(expected(folder, "history.csv"))
         written.append(_draw_energy(folder / "energy.png", history))
     if picture or movie:
-        with quiet(), Scene(_expected(folder, "fields.vtkhdf")) as scene:
+        with quiet(), Scene(expected(folder, "fields.vtkhdf")) as scene:
             written += [_draw_snapshots(folder / "run.png", scene)] if picture else []
             written += [_draw_movie(folder / "movie.mp4", scene)] if movie else []
     return written
@@ -128,7 +131,12 @@ def _draw_panel(axes: Any, panel: FitPanel) -> None:
         axes.plot(panel.x_curve, panel.y_curve, color="#333333", linewidth=0.8, label="equal")
         axes.scatter(panel.x, panel.y_measured, label=f"law, {kind}", **small)
     else:
-        axes.plot(panel.x_curve, panel.y_curve, color=colour, linewidth=2, label=f"law, {kind}")
+        if panel.band is not None:
+            lower, upper, error = panel.band
+            shade = {"color": colour, "alpha": 0.35, "linewidth": 0}
+            axes.fill_between(panel.x_curve, lower, upper, label=f"strain {error}", **shade)
+        width = 2.0 if panel.band is None else 1.2
+        axes.plot(panel.x_curve, panel.y_curve, color=colour, linewidth=width, label=f"law, {kind}")
         axes.scatter(panel.x, panel.y_measured, label="measured", **dots)
     axes.set_title(f"{panel.title}: {kind}, R² = {panel.r2:.4f}")
     axes.set_xlabel(panel.x_label)
@@ -136,7 +144,12 @@ def _draw_panel(axes: Any, panel: FitPanel) -> None:
     axes.legend(loc="best")
 
 
-def _expected(folder: Path, name: str) -> Path:
+def expected(folder: Path, name: str) -> Path:
+    """Return a file of a run.
+
+    Raises:
+        InputError: It is not there.
+    """
     if not (folder / name).is_file():
         raise InputError(f"{folder}: there is no {name}, expected the folder of a run")
     return folder / name
@@ -226,16 +239,19 @@ def _bar_image(scene: Scene, height: int) -> NDArray[np.uint8]:
     return image
 
 
-def _read_history(path: Path) -> dict[str, Floats]:
-    """Read the columns of a history; a last line that a killed run left unfinished is dropped."""
+def read_history(path: Path) -> dict[str, Floats]:
+    """Read the columns of a history; a last line that a killed run left unfinished is dropped.
+
+    Raises:
+        InputError: There are no rows of numbers in it.
+    """
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(line for line in file if not line.startswith("#")))
     if len(rows) < 2 or "time [s]" not in rows[0]:
         raise InputError(f"{path}: found no rows under a header with 'time [s]', expected some")
-    wanted = [n for n, name in enumerate(rows[0]) if name.endswith(("[s]", "[J]", "error [-]"))]
     whole = [row for row in rows[1:] if len(row) == len(rows[0])]
     try:
-        return {rows[0][n]: np.array([float(row[n]) for row in whole]) for n in wanted}
+        return {name: np.array([float(row[n]) for row in whole]) for n, name in enumerate(rows[0])}
     except ValueError as error:
         raise InputError(f"{path}: {error}, expected numbers") from error
 
