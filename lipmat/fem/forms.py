@@ -33,6 +33,7 @@ from lipmat.fem.hexahedra import Hexahedra, coordinate_modes, modes_of
 from lipmat.fem.history import History
 from lipmat.fem.lift import (
     arguments_of,
+    eigenvalues,
     mandel_vector,
     principal_stretches,
     strain_vector,
@@ -41,7 +42,7 @@ from lipmat.fem.lift import (
 )
 from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
 from lipmat.fem.trace import energy_in_ufl, gradient_in_ufl
-from lipmat.materials.law import SMALL_STRAIN, WITH_MEMORY, Law, Part
+from lipmat.materials.law import SMALL_STRAIN, WITH_MEMORY, Law, Part, is_small_strain
 from lipmat.materials.memory import MemoryLaw
 
 # isort: split
@@ -277,8 +278,10 @@ class MaterialForms:
     def state(self, u: fem.Function, history: History | None = None) -> list[Any]:
         """Return largest and smallest stretch, and the volume ratios of the cell and of the law.
 
-        The first is that of the gradient at a point, unless no part is computed there. Branches
-        that flow at large strain add their largest and smallest elastic stretch.
+        The first is that of the gradient at a point, unless no part is computed there. Of a law of
+        small strain e that is certified in a domain, stretches are the principal values of 1 + e,
+        and the volume ratio of the law is 1 + tr e. Branches that flow at large strain add their
+        largest and smallest elastic stretch.
         """
         seen = self.mean_gradient(u) if all(self.meaned.values()) else ufl.grad(u)
         volumetric = [p for p in self.law.parts if p.measure in VOLUMETRIC]
@@ -286,6 +289,10 @@ class MaterialForms:
         stretch = principal_stretches(seen)
         gradients = (seen, self.mean_gradient(u) if means else seen)
         ratios = [ufl.det(ufl.Identity(3) + h) for h in gradients]
+        if is_small_strain(self.law) and self.law.bound().rungs[-1].domain is not None:
+            first, second, third = eigenvalues(ufl.sym(seen))
+            stretch = 1 + first, 1 + second, 1 + third
+            ratios[1] = 1 + ufl.tr(gradients[1])
         found = [stretch[0], stretch[2], *ratios]
         if history is not None and isinstance(self.law, MemoryLaw) and has_limit(self.law):
             found += elastic_stretches(self.law, seen, history.values)

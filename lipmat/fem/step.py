@@ -80,6 +80,11 @@ def refusal(body: Body, level: str, walls: Sequence[Wall] = ()) -> str | None:
     if level == "energy":
         return None
     for material in body.materials:
+        if material.law.bound().rungs[-1].domain is not None:
+            return (
+                f"the bound of the law {material.law.name!r} holds in a domain only, and the proof "
+                "needs it beyond, expected 'energy'"
+            )
         if not material.law.convex:
             return f"the law {material.law.name!r} softens past a peak, expected 'energy'"
     if walls:

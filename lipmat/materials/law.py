@@ -168,5 +168,5 @@ class Law(Protocol):
 
 
 def is_small_strain(law: Law) -> bool:
-    """Tell whether all parts are in small strain, so that the bound holds at every state."""
+    """Tell whether all parts are in small strain."""
     return all(part.measure in SMALL_STRAIN for part in law.parts)

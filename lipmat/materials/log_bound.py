@@ -67,13 +67,17 @@ def certify(law: NetworkLaw) -> Bound:
 
 def network_bound(law: NetworkLaw, domain: StretchDomain) -> float:
     """Return a with ``A <= a 1`` of the network over a domain [Pa]."""
-    smallest, largest = domain.stretch_min, domain.stretch_max
-    low, high = float(np.log(smallest)), float(np.log(largest))
+    low, high = float(np.log(domain.stretch_min)), float(np.log(domain.stretch_max))
     c = float(np.linalg.eigvalsh(law.reference())[-1])
     steepest = max(c, -float(np.linalg.eigvalsh(law.lower_reference())[0]))
     by_strain = steepest * np.sqrt(3.0) * max(-low, high)
-    tau = min(law.stress_limit(low, high), by_strain)
-    bending = 1.0 if law.isotropic else 1.0 + min(2.0 * (largest / smallest) ** 2, 4.0)
+    return in_gradients(c, min(law.stress_limit(low, high), by_strain), domain, law.isotropic)
+
+
+def in_gradients(c: float, tau: float, domain: StretchDomain, isotropic: bool) -> float:
+    """Return a with ``A <= a 1`` from bounds of ``d2W`` and of all principal stresses [Pa]."""
+    smallest, largest = domain.stretch_min, domain.stretch_max
+    bending = 1.0 if isotropic else 1.0 + min(2.0 * (largest / smallest) ** 2, 4.0)
     return float((c + tau * bending) / smallest**2 * _ROUNDING)
 
 
@@ -112,14 +116,16 @@ def network_sampled(law: NetworkLaw, domain: StretchDomain) -> float:
         return float(np.linalg.eigvalsh(law.rest_stiffness())[-1])
     stretches = _states(domain.any_volume())
     stress, hessian = law.principal_response(stretches.log())
-    return _largest(stretches, stress, hessian)
+    return largest_in_logarithms(stretches, stress, hessian)
 
 
 def volumetric_sampled(modulus: float, domain: StretchDomain) -> float:
     """Return the largest tangent eigenvalue of the volumetric part that sampling finds [Pa]."""
     stretches = _states(domain)
     stress = (modulus * stretches.log().sum(1, keepdim=True)).expand(-1, 3)
-    return _largest(stretches, stress, torch.full((3, 3), modulus).expand(len(stress), -1, -1))
+    return largest_in_logarithms(
+        stretches, stress, torch.full((3, 3), modulus).expand(len(stress), -1, -1)
+    )
 
 
 def _states(domain: StretchDomain) -> Tensor:
@@ -131,7 +137,7 @@ def _states(domain: StretchDomain) -> Tensor:
     return torch.from_numpy(-np.sort(-states, axis=1))
 
 
-def _largest(stretches: Tensor, stress: Tensor, hessian: Tensor) -> float:
+def largest_in_logarithms(stretches: Tensor, stress: Tensor, hessian: Tensor) -> float:
     """Return the largest eigenvalue of A of ``W(ln l)``, from the derivatives of W (n, 3[, 3])."""
     inverse = 1.0 / stretches
     bent = hessian - torch.diag_embed(stress)
