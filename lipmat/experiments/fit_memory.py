@@ -118,16 +118,15 @@ def _law(training: Training, unknowns: Tensor, **limits: Any) -> Maxwell:
     arrays = training.curves.arrays(own, moduli)
     arrays = {k: a if k == "strength_knots" else a[kept] for k, a in arrays.items()}
     shear = float(moduli.sum())
+    limits |= {"kinematics": training.options.kinematics, "spring": training.options.spring}
     if training.equilibrium is None:
         bulk = training.volume.bulk_modulus or ASSUMED_RATIO * shear
-        return Maxwell(
-            **arrays, bulk_modulus=bulk, kinematics=training.options.kinematics, **limits
-        )
+        return Maxwell(**arrays, bulk_modulus=bulk, **limits)
     problem = training.equilibrium
     shear += problem.with_bulk(rest, problem.scale).rest_moduli()[1]
     law = problem.with_bulk(rest, training.volume.bulk_modulus or ASSUMED_RATIO * shear)
     limits.pop("domain", None)
-    return Maxwell(**arrays, equilibrium=law, kinematics="log", **limits)
+    return Maxwell(**arrays, equilibrium=law, **limits)
 
 
 def _with_limits(training: Training, unknowns: Tensor, law: Maxwell) -> Maxwell:

@@ -20,12 +20,14 @@ from lipmat.experiments.histories import History, batch_of, history_of
 from lipmat.experiments.memory_scan import scan
 from lipmat.experiments.strain_tests import prescribed
 from lipmat.materials.memory import MemoryLaw
+from lipmat.materials.springs import stiffness
 
 Array = NDArray[np.float64]
 CHANGE = 1e-3
 MOST_SUBSTEPS = 1024
 _SWEEPS = 200  # of the lateral strain, which contract by less than 1/2 in ordinary materials
 _SETTLED = 1e-6  # change of the lateral strain over the largest strain of the test
+_PRINCIPAL = (2.0 / 3.0) ** 0.5  # largest principal value of a deviator of size 1
 _NUDGE = 1e-6  # of the strain, for the slope of the elastic traction
 
 
@@ -80,7 +82,7 @@ def branch_stress(law: MemoryLaw, history: History, substeps: int) -> tuple[Arra
     """Return the stress of all branches at the rows (n, d) [Pa], and their largest sizes (b,)."""
     batch = batch_of([history], substeps)
     probes = torch.eye(batch.deviator.shape[2], dtype=torch.float64).unsqueeze(0)
-    units, largest = scan(law.prepared(), batch, probes, 1, law.branches)
+    units, largest = scan(law.prepared(), batch, probes, 1, law.branches, law.spring)
     stress = torch.einsum("ncb,b->nc", units[:, 0, 0], law.shear_moduli)
     return np.asarray(stress.numpy()), np.asarray(largest[0, 0].numpy())
 
@@ -132,12 +134,14 @@ def _with_free_faces(law: MemoryLaw, history: History, substeps: int) -> History
     """
     _, lateral = prescribed(history.test, law.kinematics)
     faces = int(lateral.sum())
-    springs = (4.0 / 3.0 if faces == 1 else 2.0 / 3.0) * float(law.shear_moduli.sum())
+    share = 2.0 / 3.0 if faces == 1 else 1.0 / 3.0
     scale = float(np.abs(history.strain).max())
     for _ in range(_SWEEPS):
         strain = history.strain.copy()
-        branches, _ = branch_stress(law, history, substeps)
+        branches, elastic = branch_stress(law, history, substeps)
         traction = (branches + elastic_stress(law, strain))[:, lateral].mean(1)
+        steep = [stiffness(law.spring, _PRINCIPAL * size) for size in elastic]
+        springs = share * float(law.shear_moduli.numpy() @ steep)
         slope = _elastic_slope(law, strain, lateral) + springs
         strain[:, lateral] -= (traction / slope)[:, None]
         history = history_of(history.test, law.kinematics, strain)

@@ -7,10 +7,16 @@ from torch import Tensor
 
 from lipmat.experiments.histories import Batch
 from lipmat.materials.memory import TINY, Remainder
+from lipmat.materials.springs import Spring, principal_stress
 
 
 def scan(
-    remainder: Remainder, batch: Batch, probes: Tensor, laws: int, branches: int
+    remainder: Remainder,
+    batch: Batch,
+    probes: Tensor,
+    laws: int,
+    branches: int,
+    spring: Spring = "hencky",
 ) -> tuple[Tensor, Tensor]:
     """Return what branches of unit modulus do at the rows of histories.
 
@@ -21,9 +27,10 @@ def scan(
         probes: Directions of stress that are wanted, (tests, c, d) [-].
         laws: Number p of laws side by side.
         branches: Number b of branches.
+        spring: Their springs; if not ``hencky``, strains are principal ones, d = 3.
 
     Returns:
-        Stresses of the branches over their shear moduli, ``2 probes @ elastic strain``,
+        Stresses of the branches over their shear moduli along the probes,
         (rows, p, tests, c, b) [-]; the largest sizes of the elastic strains (p, tests, b) [-].
     """
     steps, tests, d = batch.deviator.shape
@@ -44,5 +51,5 @@ def scan(
             flow = flow + (size - left)
             largest = torch.maximum(largest, left)
             if (i + 1) % batch.substeps == 0:
-                rows.append(torch.matmul(elastic, directions))
+                rows.append(torch.matmul(principal_stress(spring, elastic), directions))
     return torch.stack(rows).transpose(3, 4).clone(), largest.clone()

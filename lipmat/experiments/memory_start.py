@@ -21,18 +21,21 @@ from lipmat.experiments.histories import History
 
 Array = NDArray[np.float64]
 A_DECADE = 2  # rates of a flow curve
-MOST_RATES = 24
-LEAST_RATIO = 10.0  # of the fastest to the slowest rate
+MOST_RATES = 28
+LEAST_RATIO = 10.0  # of the fastest to the slowest rate of the data
+FASTER = 100.0  # largest rate of a flow curve over the fastest of the data
 TIMES, YIELDS = 24, 24
 HARDENINGS = 16  # knots of the hardening
 FIRST_FLOW = 1e-4  # knot of the hardening after 0, over the length of the longest path
 
 
 def rates_of(histories: Sequence[History]) -> Array:
-    """Return rates in equal ratios from the slowest mean to the fastest of the tests, (K,) [1/s].
+    """Return rates in equal ratios from the slowest mean of the tests on, (K,) [1/s].
 
-    A jump counts as fast as what it leaves for the shortest step of its test.
-    They span a decade at least, also for tests at a single rate.
+    They end two decades beyond the fastest: what is left smooth there continues what the data say,
+    while a flow that goes straight on is that of a dashpot. A jump counts as fast as what it leaves
+    for the shortest step of its test. They span a decade at least of the data, also for tests at a
+    single rate.
     """
     slow, fast = [], []
     for h in histories:
@@ -44,7 +47,7 @@ def rates_of(histories: Sequence[History]) -> Array:
             fast.append(reached[jumps].max() / h.steps[h.steps > 0].min())
         slow.append(reached.max() / h.steps.sum())
     low = min(slow)
-    high = max(*fast, LEAST_RATIO * low)
+    high = FASTER * max(*fast, LEAST_RATIO * low)
     number = 2 + int(np.ceil(A_DECADE * np.log10(high / low) - 1e-9))
     return np.geomspace(low, high, min(number, MOST_RATES))
 

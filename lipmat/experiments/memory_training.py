@@ -34,6 +34,7 @@ from lipmat.experiments.report import measured_values
 from lipmat.experiments.strain_tests import Kinematics, pairs_of
 from lipmat.experiments.volume import LEARNED, volume_of
 from lipmat.materials.memory import Remainder
+from lipmat.materials.springs import Spring
 
 Array = NDArray[np.float64]
 STIFFNESS = 1e-4  # weight of the branches' stiffness; one value for all data
@@ -54,6 +55,7 @@ class MemoryOptions:
         kinematics: ``small`` or ``log``.
         bulk_modulus: Of the linear volume change [Pa]; None: from the data.
         seed: Of the regularisation of the equilibrium law.
+        spring: Springs of the branches.
     """
 
     branches: int
@@ -61,6 +63,7 @@ class MemoryOptions:
     kinematics: Kinematics
     bulk_modulus: float | None
     seed: int
+    spring: Spring = "hencky"
 
 
 class Training:
@@ -286,7 +289,8 @@ class Training:
     def units(self, remainder: Remainder, laws: int, branches: int) -> Tensor:
         """Return what branches of unit modulus make of all readings, (m, laws, branches) [-]."""
         coarse, fine = (
-            scan(remainder, batch, self._probes, laws, branches)[0] for batch in self._batches
+            scan(remainder, batch, self._probes, laws, branches, self.options.spring)[0]
+            for batch in self._batches
         )
         units = (2.0 * fine - coarse) * self._factors[:, None, :, :, None]
         return units.permute(0, 2, 3, 1, 4)[self._there]

@@ -52,7 +52,7 @@ def flow(law: MemoryLaw, h: Any, history: Sequence[Any], step: Any, constant: Co
         constant: Makes a UFL coefficient of an array of weights.
     """
     b = law.branches
-    branch = _branch(law, h)
+    branch = _branch(law, h, constant)
     trials = [branch.trial(x) for x in _internal(law, history)]
     sizes = [ufl.sqrt(sum(x * x for x in t.strains) + TINY**2) for t in trials]
     flows = list(history[6 * b + 6 : -2]) if law.hardens else [ufl.as_ufl(0.0)] * b
@@ -61,10 +61,10 @@ def flow(law: MemoryLaw, h: Any, history: Sequence[Any], step: Any, constant: Co
     stress, internal, (at_end, mean) = 0, [], history[-2:]
     before = history[6 * b : 6 * b + 6]
     for i, (trial, share, size) in enumerate(zip(trials, shares, sizes, strict=True)):
-        spring = springs[i] * (1 - share)
-        at_end += 2 * spring * share * size * size
-        mean += spring * ((1 + share) * size * size - branch.change(trial, before))
-        stress += 2 * springs[i] * share * branch.stress(trial)
+        found = branch.spring(trial, share, size, before)
+        at_end += springs[i] * found.at_end
+        mean += springs[i] * found.mean
+        stress += 2 * springs[i] * found.stress
         internal += branch.internal(trial, share)
     if law.hardens:
         flows = [f + (1 - s) * n for f, s, n in zip(flows, shares, sizes, strict=True)]
@@ -74,10 +74,10 @@ def flow(law: MemoryLaw, h: Any, history: Sequence[Any], step: Any, constant: Co
 
 def spring_energy(law: MemoryLaw, h: Any, history: Sequence[Any], constant: Constant) -> Any:
     """Return the energy density of the springs at a displacement gradient and a history."""
-    branch = _branch(law, h)
+    branch = _branch(law, h, constant)
     moduli = constant(law.shear_moduli.numpy())
     strains = [branch.trial(x).strains for x in _internal(law, history)]
-    return sum(moduli[i] * sum(x * x for x in s) for i, s in enumerate(strains))
+    return sum(moduli[i] * branch.energy(s) for i, s in enumerate(strains))
 
 
 def elastic_stretches(law: MemoryLaw, h: Any, history: Sequence[Any]) -> tuple[Any, Any]:
@@ -95,8 +95,10 @@ def _internal(law: MemoryLaw, history: Sequence[Any]) -> list[Sequence[Any]]:
     return [history[6 * i : 6 * i + 6] for i in range(law.branches)]
 
 
-def _branch(law: MemoryLaw, h: Any) -> _SmallBranch | _LogBranch:
-    return _SmallBranch(h) if law.kinematics == "small" else _LogBranch(h)
+def _branch(law: MemoryLaw, h: Any, constant: Constant) -> _SmallBranch | _LogBranch:
+    if law.kinematics == "small":
+        return _SmallBranch(h)
+    return _LogBranch(h) if law.spring == "hencky" else _StiffeningBranch(h, law, constant)
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,44 @@ class _Trial:
     inverse: Any = None  # A = C_v^-1
 
 
-class _SmallBranch:
+@dataclass(frozen=True)
+class _Spring:
+    """What a spring does in a step, over 2G and, its dissipation, over G.
+
+    Attributes:
+        stress: Of the step's end.
+        at_end: What is lost, with that stress.
+        mean: The same with the mean stress of the step.
+    """
+
+    stress: Any
+    at_end: Any
+    mean: Any
+
+
+class _LinearSprings:
+    """Springs whose stress is linear in the strain of the branch."""
+
+    def spring(self, trial: _Trial, share: Any, size: Any, before: Sequence[Any]) -> _Spring:
+        """Return what a spring does where a share of the trial of a size is left."""
+        gone, square = 1 - share, size * size
+        mean = gone * ((1 + share) * square - self.change(trial, before))
+        return _Spring(share * self.stress(trial), 2 * gone * share * square, mean)
+
+    def energy(self, strains: Sequence[Any]) -> Any:
+        """Return the energy of a spring over G."""
+        return sum(x * x for x in strains)
+
+    def stress(self, trial: _Trial) -> Any:
+        """Return the stress of a trial, over 2G."""
+        raise NotImplementedError
+
+    def change(self, trial: _Trial, before: Sequence[Any]) -> Any:
+        """Return ``trial : d e`` of the step from the last strain."""
+        raise NotImplementedError
+
+
+class _SmallBranch(_LinearSprings):
     """Deviators of the small strain."""
 
     def __init__(self, h: Any) -> None:
@@ -134,7 +173,7 @@ class _SmallBranch:
         return sum(t * (e - b) for t, e, b in moves)
 
 
-class _LogBranch:
+class _LogBranch(_LinearSprings):
     """Logarithmic strains of ``F_e``, exponential map."""
 
     def __init__(self, h: Any) -> None:
@@ -151,14 +190,14 @@ class _LogBranch:
         mean = sum(logs) / 3
         return _Trial([x - mean for x in logs], nodes, a)
 
-    def _second_piola(self, trial: _Trial) -> Any:
-        """Return the second Piola–Kirchhoff stress of a trial, over 2G."""
-        pull = [e / x for e, x in zip(trial.strains, trial.nodes, strict=True)]
+    def _second_piola(self, trial: _Trial, kirchhoff: Sequence[Any]) -> Any:
+        """Return the second Piola–Kirchhoff stress of principal Kirchhoff stresses of a trial."""
+        pull = [t / x for t, x in zip(kirchhoff, trial.nodes, strict=True)]
         return isotropic_function(trial.inverse * self._c, trial.nodes, pull) * trial.inverse
 
     def stress(self, trial: _Trial) -> Any:
         """Return the first Piola–Kirchhoff stress of a trial, over 2G."""
-        return self._f * self._second_piola(trial)
+        return self._f * self._second_piola(trial, trial.strains)
 
     def internal(self, trial: _Trial, share: Any) -> list[Any]:
         """Return ``A - 1`` where a share of the trial is left."""
@@ -168,6 +207,34 @@ class _LogBranch:
 
     def change(self, trial: _Trial, before: Sequence[Any]) -> Any:
         """Return ``trial : d e``, which is ``S : d C / 2`` over 2G but for higher orders."""
-        stress = mandel_vector(ufl.sym(self._second_piola(trial)))
-        moves = zip(stress, self.last, before, strict=True)
+        return self._power(self._second_piola(trial, trial.strains), before)
+
+    def _power(self, second_piola: Any, before: Sequence[Any]) -> Any:
+        moves = zip(mandel_vector(ufl.sym(second_piola)), self.last, before, strict=True)
         return sum(t * (c - b) for t, c, b in moves) / 2
+
+
+class _StiffeningBranch(_LogBranch):
+    """Springs whose stress is another function of the principal elastic strains."""
+
+    def __init__(self, h: Any, law: MemoryLaw, constant: Constant) -> None:
+        super().__init__(h)
+        self._law, self._constant = law, constant
+
+    def _of(self, method: str, strains: Sequence[Any]) -> list[Any]:
+        return values_in_ufl(self._law, method, strains, self._constant)
+
+    def spring(self, trial: _Trial, share: Any, size: Any, before: Sequence[Any]) -> _Spring:
+        """Return what a spring does, by the rule of :meth:`MemoryLaw.advance`."""
+        first = self._of("spring_stress", trial.strains)
+        last = self._of("spring_stress", [share * x for x in trial.strains])
+        slip = [(1 - share) * x for x in trial.strains]
+        at_end = sum(2 * t * x for t, x in zip(last, slip, strict=True))
+        work = sum((a + b) * x for a, b, x in zip(first, last, slip, strict=True))
+        fallen = self._second_piola(trial, [a - b for a, b in zip(first, last, strict=True)])
+        stress = self._f * self._second_piola(trial, last)
+        return _Spring(stress, at_end, work - self._power(fallen, before))
+
+    def energy(self, strains: Sequence[Any]) -> Any:
+        """Return the energy of a spring over G."""
+        return self._of("spring_energy", strains)[0]

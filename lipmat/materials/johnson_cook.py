@@ -62,7 +62,7 @@ class JohnsonCook(MemoryLaw):
     ) -> None:
         given = locals()
         arrays = {key: given[key] for key in self.array_names}
-        super().__init__(arrays, None, kinematics, domain, elastic_limit, provenance)
+        super().__init__(arrays, None, kinematics, domain, elastic_limit, "hencky", provenance)
         if self.coefficients.shape != (5,) or self.branches != 1:
             raise ValueError("expected one shear modulus and five coefficients: A, B, n, C, rate_0")
         a, b, n, c, rate = map(float, self.coefficients)

@@ -29,6 +29,7 @@ from lipmat.materials.domain import StretchDomain
 from lipmat.materials.law import Law, Provenance
 from lipmat.materials.memory import ELASTIC_LIMIT, MemoryLaw
 from lipmat.materials.network import Kinematics
+from lipmat.materials.springs import Spring
 
 
 class Maxwell(MemoryLaw):
@@ -70,11 +71,12 @@ class Maxwell(MemoryLaw):
         kinematics: Kinematics = "small",
         domain: StretchDomain | None = None,
         elastic_limit: float = ELASTIC_LIMIT,
+        spring: Spring = "hencky",
         provenance: Provenance | None = None,
     ) -> None:
         given = locals()
         arrays = {key: given[key] for key in self.array_names}
-        super().__init__(arrays, equilibrium, kinematics, domain, elastic_limit, provenance)
+        super().__init__(arrays, equilibrium, kinematics, domain, elastic_limit, spring, provenance)
         self._check_flow()
 
     @classmethod
@@ -158,5 +160,6 @@ class Flows:
             strength = strength + (self.kinks * ramps).sum(-1)
         gain = (self.spring * step / strength).unsqueeze(-1)
         inverse = (step / trial).unsqueeze(-1)
-        shares = (1.0 + inverse * self.offsets) / (1.0 + gain * self.slopes)
+        rests = 1.0 / (1.0 + gain * self.slopes)  # the same at all points, without hardening
+        shares = rests + inverse * (self.offsets * rests)
         return torch.clamp(shares.amin(-1), max=1.0)

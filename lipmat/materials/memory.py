@@ -19,7 +19,8 @@ dissipation potential: dissipation ``s : d alpha >= 0``, the tangent in e stays 
 
 With ``kinematics = "log"`` the same map acts on logarithmic elastic strains of ``F_e = F F_v^-1``
 with the exponential map (Simo, Comput. Meth. Appl. Mech. Engng 99 (1992) 61; Reese & Govindjee,
-Int. J. Solids Struct. 35 (1998) 3455), so that flow keeps the volume exactly.
+Int. J. Solids Struct. 35 (1998) 3455), so that flow keeps the volume exactly. Its springs may
+stiffen with the elastic stretch (:mod:`lipmat.materials.springs`); what flows is the same.
 """
 
 from __future__ import annotations
@@ -39,6 +40,14 @@ from lipmat.materials.law import Bound, Law, Matrix, Part, Provenance, Rung, is_
 from lipmat.materials.log_bound import volumetric_bound, volumetric_sampled
 from lipmat.materials.mandel import DEVIATORIC, as_matrix
 from lipmat.materials.network import DEFAULT_DOMAIN, Kinematics, register_arrays
+from lipmat.materials.springs import (
+    Spring,
+    principal_energy,
+    principal_stress,
+    tangent_bound,
+    tensor_energy,
+    tensor_stress,
+)
 
 Array = NDArray[np.float64]
 Remainder = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -62,6 +71,7 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
         domain: Stretch domain on which a ``log`` law without equilibrium law is certified.
         elastic_limit: Largest elastic stretch of the branches for which a ``log`` law is certified
             [-]; its inverse is the smallest.
+        spring: ``hencky`` or, of ``log`` laws only, ``neo-hookean``.
         provenance: Where the law comes from.
 
     Raises:
@@ -81,6 +91,7 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
         kinematics: Kinematics,
         domain: StretchDomain | None,
         elastic_limit: float,
+        spring: Spring,
         provenance: Provenance | None,
     ) -> None:
         super().__init__()
@@ -88,6 +99,7 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
         self.equilibrium = equilibrium
         self.kinematics: Kinematics = kinematics
         self.elastic_limit = float(elastic_limit)
+        self.spring: Spring = spring
         self.provenance = provenance or Provenance()
         self._check(domain)
         log = kinematics == "log" and equilibrium is None
@@ -106,6 +118,13 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
             raise ValueError(f"kinematics: found {self.kinematics!r}, expected 'small' or 'log'")
         if not 1.0 < self.elastic_limit < np.inf:
             raise ValueError(f"elastic_limit: found {self.elastic_limit}, expected more than 1")
+        if self.spring not in get_args(Spring):
+            raise ValueError(f"spring: found {self.spring!r}, expected 'hencky' or 'neo-hookean'")
+        if self.spring != "hencky" and self.kinematics == "small":
+            raise ValueError(
+                f"spring: found {self.spring!r} at small strain, expected 'hencky', or kinematics "
+                "'log'"
+            )
         if rest is not None:
             if not rest.isotropic or isinstance(rest, MemoryLaw):
                 raise ValueError(f"equilibrium: found {rest.name!r}, expected an isotropic one")
@@ -180,8 +199,16 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
 
     def springs(self, strain: Tensor) -> Tensor:
         """Return the energy density of the elastic strains of all branches, (6B,) [J/m^3]."""
-        squares = (strain * strain).reshape(self.branches, 6).sum(1)
-        return (self.shear_moduli * squares).sum()
+        energies = tensor_energy(self.spring, strain.reshape(self.branches, 6))
+        return (self.shear_moduli * energies).sum()
+
+    def spring_stress(self, strain: Tensor) -> Tensor:
+        """Return the stress of a spring over 2G from principal elastic strains, (..., 3) [-]."""
+        return principal_stress(self.spring, strain)
+
+    def spring_energy(self, strain: Tensor) -> Tensor:
+        """Return the energy of a spring over G from principal elastic strains (3,), (1,) [-]."""
+        return principal_energy(self.spring, strain).reshape(1)
 
     def bulk(self, dilatation: Tensor) -> Tensor:
         """Return the volumetric energy density of the trace of strain (1,) [J/m^3]."""
@@ -212,28 +239,30 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
         time = torch.as_tensor(step, dtype=torch.float64).expand(n).unsqueeze(1)
         share = self.remainder(size, flow, time)
         elastic = share.unsqueeze(2) * trial
-        change = (trial * (deviator - before).unsqueeze(1)).sum(2)
-        lost = self._lost(share, size * size, change)
+        move = (deviator - before).unsqueeze(1)
+        first, last = (tensor_stress(self.spring, x) for x in (trial, elastic))
+        lost = self._lost(first, last, trial - elastic, move)
         parts = [(deviator.unsqueeze(1) - elastic).reshape(n, 6 * b), deviator]
         if self.hardens:
             parts.append(flow + (1.0 - share) * size)
-        stress = (2.0 * self.shear_moduli[:, None] * elastic).sum(1)
+        stress = (2.0 * self.shear_moduli[:, None] * last).sum(1)
         return stress, torch.cat([*parts, history[:, -2:] + lost], 1)
 
-    def _lost(self, share: Tensor, square: Tensor, change: Tensor) -> Tensor:
+    def _lost(self, first: Tensor, last: Tensor, slip: Tensor, move: Tensor) -> Tensor:
         """Return what a step dissipates with its end stress and its mean stress, (n, 2).
 
-        With ``d alpha = (1 - theta) trial`` the mean stress does ``(s_n + s_{n-1})/2 : d alpha``,
-        ``= G (|trial|^2 - |theta trial|^2) - G d alpha : d e``.
+        The mean stress does ``(s_n + s_{n-1})/2 : d alpha``,
+        where ``s_{n-1} = s(trial - d e)``. To second order in the step, and exactly where s is
+        linear, that is ``(s_n + s(trial))/2 : d alpha - (s(trial) - s_n)/2 : d e``.
 
         Args:
-            share: theta, (n, B).
-            square: ``|trial|^2``, (n, B).
-            change: ``trial : d e``, (n, B).
+            first: Stresses of the trials over 2G, (n, B, 6).
+            last: Stresses at the end over 2G, (n, B, 6).
+            slip: ``d alpha``, (n, B, 6).
+            move: ``d e``, (n, 1, 6).
         """
-        spring = self.shear_moduli * (1.0 - share)
-        at_end = 2.0 * spring * share * square
-        mean = spring * ((1.0 + share) * square - change)
+        at_end = 2.0 * self.shear_moduli * (last * slip).sum(2)
+        mean = self.shear_moduli * ((last + first) * slip - (first - last) * move).sum(2)
         return torch.stack([at_end.sum(1), mean.sum(1)], 1)
 
     def bound(self) -> Bound:
@@ -249,7 +278,8 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
             if rung.domain is None:
                 bound, sampled = as_matrix(2.0 * shear * DEVIATORIC), 1.0 - 1e-12
             else:
-                bound = branch_bound(shear, rung.domain.stretch_min, self.elastic_limit)
+                steep = tangent_bound(self.spring, rung.domain.stretch_min, self.elastic_limit)
+                bound = shear * steep * (1.0 + 1e-12)
                 sampled = 2.0 * shear
             tangent, found = dict(rung.tangent), dict(rung.sampled)
             tangent["springs"], found["springs"] = bound, sampled
@@ -287,8 +317,10 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
         return own | {PREFIX + key: array for key, array in rest.items()}
 
     def settings(self) -> dict[str, Any]:
-        """Return kinematics, elastic limit, and domain or equilibrium law."""
+        """Return kinematics, elastic limit, springs, and domain or equilibrium law."""
         found: dict[str, Any] = {"kinematics": self.kinematics, "elastic_limit": self.elastic_limit}
+        if self.spring != "hencky":
+            found["spring"] = self.spring
         if self.domain is not None:
             found["domain"] = self.domain.as_dict()
         if self.equilibrium is not None:
@@ -316,19 +348,3 @@ class MemoryLaw(nn.Module):  # type: ignore[misc]  # torch is not followed
             own = {name: arrays[PREFIX + name] for name in rest.array_names}
             chosen["equilibrium"] = rest.restore(own, about["settings"], provenance)
         return cls(**{k: arrays[k] for k in cls.array_names}, **chosen, provenance=provenance)
-
-
-def branch_bound(shear: float, smallest: float, elastic: float) -> float:
-    """Return a with ``dP/dF <= a 1`` of the springs at frozen flow, all states of a domain [Pa].
-
-    With ``t_i = 2G dev(ln l)_i``, ``|t_i| <= T = 8/3 G ln l_e``, the tangent in F_e is at most
-    ``(2G + T) l_e^2``, by the eigenvalues of ``log_bound``; and ``F_e = F F_v^-1`` with
-    ``|F_v^-1| <= l_e / l``.
-
-    Args:
-        shear: Sum of the shear moduli [Pa].
-        smallest: Smallest stretch l of F [-].
-        elastic: Largest elastic stretch l_e, whose inverse is the smallest [-].
-    """
-    steepest = shear * (2.0 + 8.0 / 3.0 * float(np.log(elastic))) * elastic**2
-    return steepest * (elastic / smallest) ** 2 * (1.0 + 1e-12)

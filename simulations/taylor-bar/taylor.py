@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from rod import COARSE, FINE, Rod, write_mesh
 
 import lipmat
@@ -38,8 +37,6 @@ DOMAIN = StretchDomain(0.02, 10.0, 0.7, 1.4)
 ELASTIC_LIMIT = 1.2
 """Elastic stretches: at the corners of a cell they have its whole change of volume."""
 ROOT = 1.5**0.5
-FURTHER = 5
-"""Knots that continue a learned flow curve: from 10^4 /s to beyond 10^6 /s."""
 
 
 @dataclass(frozen=True)
@@ -92,23 +89,7 @@ def learned_copper() -> Maxwell:
         lipmat.read_dataset(CURVES), law="maxwell", kinematics="log", branches=1, hardening=True
     )
     settings = law.settings() | {"domain": DOMAIN.as_dict(), "elastic_limit": ELASTIC_LIMIT}
-    return Maxwell.restore(law.arrays() | continued(law), settings, law.provenance)
-
-
-def continued(law: Maxwell) -> dict[str, torch.Tensor]:
-    """Return flow knots and slopes of a law of one branch that go on beyond the data as they end.
-
-    The data end at 10^4 /s, the foot of the rod flows ten times as fast and more. From knot to knot
-    stress and rate grow there by the ratios that they have at the last two.
-    """
-    knots, slopes = law.flow_knots[0].numpy(), law.flow_slopes[0].numpy()
-    rates = (slopes * np.maximum(knots[:, None] - knots, 0.0)).sum(1)
-    more = np.arange(1, FURTHER + 1)
-    knots, rates = (np.append(x, x[-1] * (x[-1] / x[-2]) ** more) for x in (knots, rates))
-    rise = np.diff(rates) / np.diff(knots)
-    slopes = np.append(np.diff(rise, prepend=0.0), 0.0)
-    arrays = {"flow_knots": knots, "flow_slopes": slopes}
-    return {name: torch.from_numpy(x[None]) for name, x in arrays.items()}
+    return Maxwell.restore(law.arrays(), settings, law.provenance)
 
 
 def prepare(folder: Path, rod: Rod) -> Case:

@@ -6,7 +6,7 @@ import runpy
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -19,11 +19,13 @@ from lipmat.experiments.dataset import Test as LabTest
 from lipmat.experiments.memory_prediction import predict_history
 from lipmat.materials.maxwell import Maxwell
 from lipmat.materials.memory import MemoryLaw
+from lipmat.materials.springs import Spring
 from tests.experiments.test_strain_tests import make_test
 
 COPPER = Path(lipmat.__file__).parents[1] / "data" / "ofhc-copper-johnson-cook"
 SEEN = ["rate-0.001", "rate-0.1", "rate-10", "rate-1000"]
 UNSEEN = [0.003, 0.05, 3.0, 70.0, 700.0]  # [1/s]; no figure of the fit was chosen with them
+FAST = 1e5  # [1/s], a hundred times the fastest that was seen
 
 
 def dataset(*tests: LabTest, **about: Any) -> Dataset:
@@ -70,18 +72,43 @@ def test_an_overlay_is_recovered_from_a_loop() -> None:
     assert found.provenance.entries["tests"]["uniaxial-0"]["relative"] <= 5e-3
 
 
+def test_springs_that_stiffen_are_told_from_others() -> None:
+    """Rubber drawn to twice its length: springs of the right kind meet a cycle that is not seen."""
+    young, poisson = 6e5 * 1.49, 0.49
+    law = Maxwell.linear([2e5, 1e5], [0.5, 8.0], bulk_modulus=young / 0.06, kinematics="log",
+                         spring="neo-hookean")  # fmt: skip
+    path = np.concatenate([np.linspace(0, 1, 16), np.linspace(1, 0.3, 12)[1:]])
+    tests = [
+        make_test("uniaxial", "incompressible", stretch=1 + top * path, nominal_stress=path,
+                  time=time * np.linspace(0, 1, len(path)))
+        for top, time in ((1.0, 20.0), (1.0, 1.0), (0.6, 4.0))
+    ]  # fmt: skip
+    data = dataset(*(measured(law, test) for test in tests), young=young, poisson=poisson)
+    errors = {}
+    for spring in get_args(Spring):
+        found = lipmat.fit(data, "maxwell", ["uniaxial-0", "uniaxial-1"], kinematics="log",
+                           branches=2, spring=spring)  # fmt: skip
+        assert found.settings().get("spring", "hencky") == spring
+        errors[spring] = found.provenance.entries["tests"]["uniaxial-2"]["relative"]
+    assert errors["neo-hookean"] <= 0.01
+    assert errors["hencky"] >= 2 * errors["neo-hookean"]
+
+
 @pytest.fixture(scope="module")
 def copper() -> Dataset:
     return lipmat.read_dataset(COPPER)
 
 
 def test_copper_at_unseen_rates(copper: Dataset) -> None:
-    """Largest error of the Kirchhoff stress from a plastic strain of 1e-4 to 2.5: at most 1 %."""
+    """Largest error of the Kirchhoff stress from a plastic strain of 1e-4 to 2.5: at most 1 %.
+
+    A hundred times beyond the fastest rate, where the foot of Taylor's rod flows, at most 3 %.
+    """
     data = copper.select(SEEN)
     law = lipmat.fit(data, law="maxwell", kinematics="log", branches=1, hardening=True)
     make = runpy.run_path(str(COPPER / "make.py"))
     strain = make["STRAINS"]
-    for rate in UNSEEN:
+    for rate in [*UNSEEN, FAST]:
         with np.errstate(over="ignore"):
             truth = -make["stress"](rate)
         columns = {"time": strain / rate, "stretch": np.exp(-strain), "true_stress": truth}
@@ -89,7 +116,7 @@ def test_copper_at_unseen_rates(copper: Dataset) -> None:
         stress = found.values[0] * np.exp(found.history.strain.sum(1))  # Cauchy to Kirchhoff
         plastic = strain - np.abs(truth) / make["YOUNG"] > 1e-4
         error = np.abs(stress - truth)[plastic] / np.abs(truth)[plastic]
-        assert error.max() <= 0.01, rate
+        assert error.max() <= (0.03 if rate == FAST else 0.01), rate
 
 
 def test_johnson_cooks_coefficients_are_recovered(copper: Dataset) -> None:
@@ -110,6 +137,9 @@ def test_johnson_cooks_coefficients_are_recovered(copper: Dataset) -> None:
         ({"law": "pq", "branches": 2}, "branches: found it given for law 'pq'"),
         ({"law": "johnson-cook", "hardening": True}, "hardening: found it given"),
         ({"law": "maxwell", "weakly_convex": True}, "weakly_convex: found it given"),
+        ({"law": "pq", "spring": "neo-hookean"}, "spring: found it given for law 'pq'"),
+        ({"law": "maxwell", "spring": "neo-hookean"}, "spring: found 'neo-hookean' with"),
+        ({"law": "maxwell", "spring": "neohookean"}, "neo-hookean"),
         ({"law": "maxwel"}, "maxwell"),
         ({"law": "johnson-cook"}, "elastic constants"),
         ({"law": "maxwell"}, "missing column 'time'"),
