@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from lipmat.fem.wall import Cylinder as Cylinder
     from lipmat.fem.wall import Plane as Plane
     from lipmat.fem.wall import Wall as Wall
+    from lipmat.materials.carroll import Carroll as Carroll
+    from lipmat.materials.extended_tube import ExtendedTube as ExtendedTube
     from lipmat.materials.file import load as load
     from lipmat.materials.file import save as save
     from lipmat.materials.linear import LinearElastic as LinearElastic
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from lipmat.materials.pq import PQ as PQ
     from lipmat.materials.principal_values import PrincipalValues as PrincipalValues
     from lipmat.materials.ridge import Ridge as Ridge
+    from lipmat.materials.tolerance import stress_tolerance as stress_tolerance
     from lipmat.plotting import plot_run as plot_run
 
 _HOMES = {
@@ -39,9 +42,12 @@ _HOMES = {
     "load": "lipmat.materials.file",
     "LinearElastic": "lipmat.materials.linear",
     "PolyconvexStretch": "lipmat.materials.polyconvex",
+    "Carroll": "lipmat.materials.carroll",
+    "ExtendedTube": "lipmat.materials.extended_tube",
     "PrincipalValues": "lipmat.materials.principal_values",
     "PQ": "lipmat.materials.pq",
     "Ridge": "lipmat.materials.ridge",
+    "stress_tolerance": "lipmat.materials.tolerance",
     "Body": "lipmat.fem.body",
     "critical_step": "lipmat.fem.step",
     "requested_step": "lipmat.fem.mass_scaling",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import lipmat
-from lipmat.cli.commands import main
+from lipmat.cli import main
 
 STEEL = Path(__file__).parents[1] / "data" / "s355-reference"
 MESH = "box:0.2,0.1,0.1:4,2,2"

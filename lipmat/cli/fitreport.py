@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from lipmat.errors import InputError
 from lipmat.experiments.dataset import Dataset, Test
 from lipmat.experiments.modes import measurement
 from lipmat.experiments.report import measured_values, predicted, suits
+from lipmat.experiments.strain_band import strain_band
 from lipmat.experiments.strain_tests import MANDEL
 from lipmat.materials.describe import bound_as_dict
 from lipmat.materials.johnson_cook import JohnsonCook
 from lipmat.materials.law import Law
 from lipmat.materials.maxwell import Maxwell
+from lipmat.materials.tolerance import STRAIN_ERROR, stress_tolerance
 from lipmat.plotting import FitPanel
 from lipmat.units import column_unit
 
@@ -25,7 +28,16 @@ FINE = 200  # points of a test that make a smooth curve by themselves
 def fit_summary(law: Law, file: Path, plot: Path) -> dict[str, Any]:
     """Return what the command prints, as JSON values."""
     entries = law.provenance.entries
-    small = ("substeps", "l_data", "convex_data", "weakly_convex", "bound_origin", "step")
+    small = (
+        "substeps",
+        "l_data",
+        "convex_data",
+        "weakly_convex",
+        "bound_origin",
+        "step",
+        "coefficients",
+        "correction",
+    )
     return {
         "law": law.name,
         "seed": entries["seed"],
@@ -47,11 +59,12 @@ def fit_summary(law: Law, file: Path, plot: Path) -> dict[str, Any]:
 def fit_panels(law: Any, data: Dataset) -> list[FitPanel]:
     """Return one panel for each test that the law can predict.
 
-    Measured points and the law's values there, in order; of a tensor test predicted over measured
-    components.
+    Measured points and the law's values there, in order, with a band for the error of the strain
+    where one is proved; of a tensor test predicted over measured components.
     """
     tests = [test for test in data.tests if suits(law, test)]
-    return [_parity(law, t) if t.mode == "tensor" else _curve(law, t) for t in tests]
+    error = data.strain_error
+    return [_parity(law, t) if t.mode == "tensor" else _curve(law, t, error) for t in tests]
 
 
 def memory_of(law: Law) -> dict[str, Any]:
@@ -68,6 +81,26 @@ def memory_of(law: Law) -> dict[str, Any]:
     return {"branches": [_branch(law, i) for i in range(law.branches)]}
 
 
+def tolerance_of(law: Law, strain_error: float | None) -> dict[str, Any]:
+    """Return how far a strain error moves the stress, as JSON values, under ``tolerance``.
+
+    Args:
+        law: A law with its certified bound.
+        strain_error: None: that which its dataset declared, or the default; where nothing can be
+            proved for it there is ``no_tolerance``, the reason.
+
+    Raises:
+        InputError: Nothing can be proved for the given error.
+    """
+    if strain_error is not None:
+        return {"tolerance": stress_tolerance(law, strain_error).as_dict()}
+    try:
+        known = law.provenance.entries.get("strain_error", STRAIN_ERROR)
+        return {"tolerance": stress_tolerance(law, known).as_dict()}
+    except InputError as error:
+        return {"tolerance": None, "no_tolerance": str(error)}
+
+
 def _branch(law: Maxwell, i: int) -> dict[str, Any]:
     shear, strength = float(law.shear_moduli[i]), law.strength[i].tolist()
     slope = float(law.flow_slopes[i, 0])
@@ -80,8 +113,9 @@ def _branch(law: Maxwell, i: int) -> dict[str, Any]:
     }
 
 
-def _curve(law: Any, test: Test) -> FitPanel:
+def _curve(law: Any, test: Test, declared: float | None) -> FitPanel:
     m, dense = measurement(test), _dense(test)
+    band = strain_band(law, dense, declared)
     seen = law.provenance.entries["tests"][test.name]
     scale = column_unit(test.unit, "stress", test.name)
     return FitPanel(
@@ -94,6 +128,7 @@ def _curve(law: Any, test: Test) -> FitPanel:
         f"{'pressure' if test.mode == 'volumetric' else 'stress'} [{test.unit}]",
         seen["fitted"],
         seen["r2"],
+        band=None if band is None else (band.lower / scale, band.upper / scale, band.error),
     )
 
 

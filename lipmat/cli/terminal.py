@@ -45,6 +45,18 @@ class Terminal:
             yield update
 
     @contextmanager
+    def bounding(self, title: str) -> Iterator[Callable[[float, float, float], None]]:
+        """Show a search; yield the callback that takes the share of time, bound and sample."""
+        with self._bar("[bold]{task.description}[/]", "{task.fields[note]}") as bar:
+            task = bar.add_task(title, total=1.0, note="")
+
+            def update(share: float, bound: float, sample: float) -> None:
+                note = f"certified over sampled {bound / sample:.3f}"
+                bar.update(task, completed=min(share, 1.0), note=note)
+
+            yield update
+
+    @contextmanager
     def run(self, title: str) -> Iterator[Callable[[RunProgress], None]]:
         """Show a run: step, time, controlling cell, energy error, time left."""
         self.say(f"[bold]{title}[/]")
@@ -77,10 +89,13 @@ class Terminal:
         bulk = summary["bulk_modulus"]
         self.say(f"bulk modulus {quantity(bulk['value'], 'Pa')} ({bulk['origin']})")
         self._branches(summary.get("branches", []))
+        self._conditions(summary)
         if "l_data" in summary:
             self._data(summary)
         if "step" in summary:
             self._step_asked(summary["step"])
+        if "correction" in summary:
+            self._correction(summary["correction"])
         self.files([Path(summary["file"]), Path(summary["plot"])])
 
     def _branches(self, branches: Sequence[Mapping[str, Any]]) -> None:
@@ -96,6 +111,13 @@ class Terminal:
             said += [f"{k} {v:.4g}" for k, v in branch.items() if k[0] in "ABnC" or "rate" in k]
             self.say(f"branch {i}: {', '.join(said)}")
 
+    def _conditions(self, content: Mapping[str, Any]) -> None:
+        """Print which conditions matter to a law."""
+        if "conditions" in content:
+            from lipmat.cli.conditions import show_conditions
+
+            show_conditions(self, content)
+
     def _data(self, summary: Mapping[str, Any]) -> None:
         """Print what the data alone say of convexity and bound."""
         found = summary["convex_data"]
@@ -106,6 +128,14 @@ class Terminal:
             f"{quantity(found['fall'], 'Pa')} between {' and '.join(found['rows'])}[/]"
         )
         self.say(f"of the reference stiffness the data alone need {summary['l_data']:.3f}")
+
+    def _correction(self, found: Mapping[str, Any]) -> None:
+        """Print what the correction of a classical law changes."""
+        self.say(
+            f"the correction changes the stress by {found['share_inside']:.2%} at the tests and by "
+            f"{found['share_outside']:.2%} beyond them, the certified bound by "
+            f"{found['stiffening']:+.1%} at most"
+        )
 
     def _step_asked(self, step: Mapping[str, Any]) -> None:
         """Print what a requested step costs."""
@@ -124,11 +154,14 @@ class Terminal:
         table = Table(title=title, **STYLE)
         for name in ("test", "", "points", "R²", "rms error"):
             table.add_column(name, justify="left" if name in ("test", "") else "right")
-        for name, t in tests.items():
+        shown = dict(sorted(tests.items(), key=lambda x: x[1]["r2"])[:MOST_TESTS])
+        for name, t in ((n, t) for n, t in tests.items() if n in shown):
             kind = "fitted" if t["fitted"] else "predicted"
             error = f"{t['rmse']:.3g} {t['unit']}"
             table.add_row(name, kind, str(t["n"]), f"{t['r2']:.4f}", error)
         self.console.print(table)
+        if len(tests) > len(shown):
+            self.say(f"and {len(tests) - len(shown)} tests that are met better")
 
     def info(self, file: Path, content: Mapping[str, Any]) -> None:
         """Print what a material file holds."""
@@ -138,14 +171,20 @@ class Terminal:
         shown = {k: content[k] for k in ("law", "strain_measures", "stress_measures", "units")}
         provenance = {k: v for k, v in content["provenance"].items() if k != "tests"}
         provenance["density [kg/m^3]"] = provenance.pop("density", None)
-        for key, value in {**shown, **content["settings"], **provenance}.items():
+        rows = {**shown, **content["settings"], **provenance}
+        for key, value in ((k, v) for k, v in rows.items() if k != "channels"):
             table.add_row(key.replace("_", " "), _flat(value))
         table.add_row("bound by", content["bound"]["rule"])
         self.console.print(table)
         self._branches(content.get("branches", []))
+        self._conditions(content)
         if "tests" in content["provenance"]:
             self._tests("tests", content["provenance"]["tests"])
         self._rungs(content["bound"]["rungs"])
+        if content["tolerance"]:
+            self._tolerance(content["tolerance"])
+        else:
+            self.say(content["no_tolerance"])
 
     def _rungs(self, rungs: Sequence[Mapping[str, Any]]) -> None:
         table = Table(title="certified bounds of the tangent", **STYLE)
@@ -157,6 +196,30 @@ class Terminal:
             values = [_stiffness(v) for v in r["tangent"].values()]
             table.add_row(*domain_texts(r["domain"]), *values)
         self.console.print(table)
+
+    def _tolerance(self, content: Mapping[str, Any]) -> None:
+        """Print how far a strain error moves the stress: the bound, and what an attack finds."""
+        table = Table(
+            title=f"change of stress for an error of {content['strain_error']:g} of the "
+            f"{content['measure']} (Frobenius norms)",
+            **STYLE,
+        )
+        table.add_column("stretch")
+        table.add_column("volume ratio")
+        names = content["reaches"][0]["parts"]
+        for name in ("at most", "attack finds", *names):
+            table.add_column(name, justify="right")
+        for r in content["reaches"]:
+            values = (r["certified"], r["found"], *r["parts"].values())
+            table.add_row(*domain_texts(r["domain"]), *(quantity(v, "Pa") for v in values))
+        self.console.print(table)
+        for key, title in (("components", "components"), ("pull", "pull, sides free, along")):
+            if content[key]:
+                said = (f"{axis} {quantity(v, 'Pa')}" for axis, v in content[key].items())
+                self.say(f"at most, {title}: {', '.join(said)}")
+        if content["all_readings"] is not None:
+            most = quantity(content["all_readings"], "Pa")
+            self.say(f"at most, all readings of a straight history wrong: {most}")
 
     def check(self, result: Mapping[str, Any]) -> None:
         """Print certified steps beside the usual estimates."""
@@ -214,6 +277,7 @@ class Terminal:
             self.say(f"  wrote {file}")
 
 
+MOST_TESTS = 24  # in a table: those that are met worst
 STYLE: dict[str, Any] = {"title_justify": "left", "box": None, "padding": (0, 2, 0, 0)}
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n"))
 
@@ -250,5 +314,6 @@ def _flat(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{k.replace('_', ' ')} {_flat(v)}" for k, v in value.items())
     if isinstance(value, list):
-        return ", ".join(map(_flat, value))
+        nested = bool(value) and isinstance(value[0], list)
+        return f"{len(value)}" if nested else ", ".join(map(_flat, value))
     return f"{value:.6g}" if isinstance(value, float) else str(value)

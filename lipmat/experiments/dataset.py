@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StrictBool, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    field_validator,
+    model_validator,
+)
 
 from lipmat.errors import InputError, nearest
 from lipmat.experiments.columns import LAYOUTS, Columns, Mode, columns_in_si, stress_unit
 from lipmat.experiments.table import read_raw_table
+from lipmat.materials.channels import Channel, values_of
 from lipmat.schema import Density, Name, Number, Stress, Table, Temperature, read_bytes, read_table
 
 Lateral = Literal["incompressible", "free", "measured"]
@@ -23,7 +32,7 @@ class Test:
     """One test of a laboratory.
 
     Attributes:
-        name: unique in the dataset.
+        name: unique in the dataset; ``specimen/name`` where specimens are told apart.
         mode: how the specimen is loaded.
         lateral: how the strain across the loading follows.
         columns: read-only arrays of shape (n,) in SI, by name; an engineering strain is there as
@@ -31,6 +40,8 @@ class Test:
         unit: unit of the stress as written in the file, e.g. ``"MPa"``, for reports.
         path: the CSV file.
         lines: line number in the file of each point, counted from 1; empty if there is no file.
+        specimen: which one was tested, empty where they are not told apart.
+        conditions: under which it was tested [SI], by name of the dataset's channels.
     """
 
     name: str
@@ -40,6 +51,8 @@ class Test:
     unit: str
     path: Path
     lines: tuple[int, ...] = ()
+    specimen: str = ""
+    conditions: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +72,8 @@ class Dataset:
         tests: in the order of ``dataset.toml``.
         folder: where it was read.
         hash: SHA-256, in hexadecimal, of ``dataset.toml`` and the CSV files, of all tests.
+        channels: conditions that are recorded with every test.
+        strain_error: largest error of the strains as they were read, if declared [-].
     """
 
     title: str
@@ -73,6 +88,8 @@ class Dataset:
     tests: tuple[Test, ...]
     folder: Path
     hash: str
+    strain_error: float | None = None
+    channels: tuple[Channel, ...] = ()
 
     @property
     def bulk_modulus(self) -> float | None:
@@ -80,6 +97,20 @@ class Dataset:
         if self.young is None or self.poisson is None:
             return None
         return self.young / (3.0 * (1.0 - 2.0 * self.poisson))
+
+    @property
+    def specimens(self) -> tuple[str, ...]:
+        """Names of the specimens, in the order of ``dataset.toml``; none if not told apart."""
+        return tuple(dict.fromkeys(test.specimen for test in self.tests if test.specimen))
+
+    def of_specimen(self, specimen: str) -> Dataset:
+        """Return the tests of one specimen, by their names without it."""
+        tests = (
+            replace(test, name=test.name.removeprefix(f"{specimen}/"))
+            for test in self.tests
+            if test.specimen == specimen
+        )
+        return replace(self, tests=tuple(tests))
 
     def select(self, names: Iterable[str]) -> Dataset:
         """Return the dataset with the named tests only, in the order of the names.
@@ -114,8 +145,21 @@ def _poisson_ratio(value: float) -> float:
     return value
 
 
+def _strain_error(value: float) -> float:
+    if not 1e-9 <= value <= 0.5:
+        raise ValueError("expected a value from 1e-9 to 0.5")
+    return value
+
+
 PositiveStress = Annotated[Stress, AfterValidator(_positive)]
 PoissonRatio = Annotated[Number, AfterValidator(_poisson_ratio)]
+StrainError = Annotated[Number, AfterValidator(_strain_error)]
+Written = StrictInt | StrictFloat | str
+
+
+class _ChannelEntry(Table):
+    unit: Name | None = None
+    range: tuple[Written, Written]
 
 
 class _TestEntry(Table):
@@ -123,6 +167,12 @@ class _TestEntry(Table):
     file: Name
     mode: Mode
     lateral: Lateral | None = None
+    specimen: Name | None = None
+    conditions: Annotated[dict[str, Written], Field(default_factory=dict)]
+
+    @property
+    def full_name(self) -> str:
+        return self.name if self.specimen is None else f"{self.specimen}/{self.name}"
 
 
 class _DatasetFile(Table):
@@ -135,6 +185,8 @@ class _DatasetFile(Table):
     incompressible: StrictBool = False
     young: PositiveStress | None = None
     poisson: PoissonRatio | None = None
+    strain_error: StrainError | None = None
+    conditions: Annotated[dict[str, _ChannelEntry], Field(default_factory=dict)]
     tests: Annotated[tuple[_TestEntry, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -147,7 +199,7 @@ class _DatasetFile(Table):
     @field_validator("tests")
     @classmethod
     def _unique_names(cls, tests: tuple[_TestEntry, ...]) -> tuple[_TestEntry, ...]:
-        names = [test.name for test in tests]
+        names = [test.full_name for test in tests]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"name {name!r} is given twice, expected a different one for each")
@@ -178,20 +230,42 @@ def read_dataset(path: str | Path) -> Dataset:
     file = folder / "dataset.toml"
     content = read_table(file, _DatasetFile)
     default: Lateral = "incompressible" if content.incompressible else "free"
+    channels = _channels(content, file)
     return Dataset(
-        **content.model_dump(exclude={"tests"}),
-        tests=tuple(_read_test(folder, entry, default) for entry in content.tests),
+        **content.model_dump(exclude={"tests", "conditions"}),
+        tests=tuple(_read_test(folder, entry, default, channels) for entry in content.tests),
+        channels=channels,
         folder=folder,
         hash=_hash(folder, ["dataset.toml", *(entry.file for entry in content.tests)]),
     )
 
 
-def _read_test(folder: Path, entry: _TestEntry, default: Lateral) -> Test:
+def _channels(content: _DatasetFile, file: Path) -> tuple[Channel, ...]:
+    """Return the channels of a dataset, whose conditions its tests must all have."""
+    if "temperature" in content.conditions and content.temperature is not None:
+        raise InputError(
+            f"{file}: found temperature and [conditions.temperature], expected one of them"
+        )
+    channels = []
+    for name, entry in content.conditions.items():
+        try:
+            channels.append(Channel.declared(name, entry.unit or "", entry.range))
+        except ValueError as error:
+            raise InputError(f"{file}: [conditions.{name}] {error}") from None
+    return tuple(channels)
+
+
+def _read_test(
+    folder: Path, entry: _TestEntry, default: Lateral, channels: tuple[Channel, ...]
+) -> Test:
+    where = f"{folder / 'dataset.toml'}: test {entry.full_name!r}"
+    conditions = values_of(channels, entry.conditions, where, [c.name for c in channels])
     table = read_raw_table(folder / entry.file)
     lateral = entry.lateral or default
     columns = columns_in_si(table, entry.mode, measured=lateral == "measured")
     unit = stress_unit(table)
-    return Test(entry.name, entry.mode, lateral, columns, unit, table.path, table.lines)
+    found = columns, unit, table.path, table.lines
+    return Test(entry.full_name, entry.mode, lateral, *found, entry.specimen or "", conditions)
 
 
 def _hash(folder: Path, names: Iterable[str]) -> str:

@@ -4,6 +4,8 @@
 relative stress errors of the tests, the law's stiffness over its declared domain, and the roughness
 of its slopes. With incompressible tests the problem is convex up to the direction of the largest
 tangent, which power iteration follows, so Gauss–Newton finds the same law from any start.
+With conditions in the dataset its weights depend on them, see ``fit_conditions``.
+Classical laws are fitted as ``fit_classical`` says and corrected as ``correct`` does.
 The small-strain laws are fitted as ``training`` and ``fit_small`` say, laws with memory as
 ``memory_training`` and ``fit_johnson_cook`` do.
 """
@@ -14,7 +16,7 @@ import platform
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -24,6 +26,8 @@ from torch import Tensor
 import lipmat
 from lipmat.errors import InputError, nearest
 from lipmat.experiments.dataset import Dataset
+from lipmat.experiments.fit_classical import CLASSICAL, fit_classical
+from lipmat.experiments.fit_conditions import fit_conditions, refuse_conditions
 from lipmat.experiments.fit_johnson_cook import fit_johnson_cook
 from lipmat.experiments.fit_memory import fit_maxwell
 from lipmat.experiments.fit_small import SMALL_LAWS, Options, fit_small
@@ -41,10 +45,11 @@ from lipmat.materials.polyconvex import PolyconvexStretch
 from lipmat.materials.pq import PQ
 from lipmat.materials.principal_values import PrincipalValues
 from lipmat.materials.ridge import Ridge
+from lipmat.materials.springs import Spring
 from lipmat.materials.symmetry import Symmetry, checked_symmetry
 
 MEMORY_LAWS = (Maxwell.name, JohnsonCook.name)
-LAWS = (PolyconvexStretch.name, *SMALL_LAWS, *MEMORY_LAWS)
+LAWS = (PolyconvexStretch.name, *CLASSICAL, *SMALL_LAWS, *MEMORY_LAWS)
 BRANCHES = 4  # of a Maxwell body where nothing else is asked for
 OPTIONS: Mapping[str, tuple[str, ...]] = {
     "symmetry": SMALL_LAWS,
@@ -53,6 +58,8 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "bound": SMALL_LAWS,
     "branches": (Maxwell.name,),
     "hardening": (Maxwell.name,),
+    "correction": CLASSICAL,
+    "spring": (Maxwell.name,),
 }
 """Laws that have an option."""
 KINEMATICS = ("small", "log")
@@ -73,6 +80,8 @@ def fit(
     bound: ArrayLike | None = None,
     branches: int | None = None,
     hardening: bool = False,
+    correction: bool = False,
+    spring: str = "hencky",
 ) -> FittedLaw:
     """Fit a law to the named tests of a dataset and seal it with its certified bound.
 
@@ -94,6 +103,9 @@ def fit(
             apart, shape (6, 6), Mandel [Pa]. Default: the least stiff that fits.
         branches: Of ``maxwell``, at most; default 4.
         hardening: Let the strength of the branches of ``maxwell`` change with their flow.
+        correction: Correct ``carroll`` or ``extended-tube`` where the tests ask for it.
+        spring: Of the branches of ``maxwell``: ``hencky``, or with logarithmic strain
+            ``neo-hookean``, which stiffen with the elastic stretch, as those of rubber do.
 
     Returns:
         The law; ``law.provenance.entries`` holds dataset, hash, seed, seconds and test reports.
@@ -106,6 +118,7 @@ def fit(
     chosen = data if tests is None else data.select(tests)
     name = default_law(chosen) if law is None else law
     _check(name, bulk_modulus, seed)
+    refuse_conditions(chosen, name)
     _refuse_options(
         name,
         {
@@ -115,14 +128,21 @@ def fit(
             "bound": bound is not None,
             "branches": branches is not None,
             "hardening": hardening,
+            "correction": correction,
+            "spring": spring != "hencky",
         },
     )
     measures = _kinematics(kinematics)
     if name == PolyconvexStretch.name:
         fitted, findings = _fit_stretches(chosen, seed, bulk_modulus, progress)
+    elif name in CLASSICAL:
+        measured = [measurement(t) for t in chosen.tests]
+        fitted, findings = fit_classical(name, measured, bulk_modulus, correction, progress)
     elif name in MEMORY_LAWS:
         number = BRANCHES if branches is None else _positive(branches)
-        memory = MemoryOptions(number, hardening, measures, bulk_modulus, seed)
+        memory = MemoryOptions(
+            number, hardening, measures, bulk_modulus, seed, _spring(spring, measures)
+        )
         train = fit_maxwell if name == Maxwell.name else fit_johnson_cook
         fitted = train(data, chosen.tests, memory, progress)
         findings = dict(fitted.provenance.entries)
@@ -136,11 +156,11 @@ def fit(
     seconds = round(time.perf_counter() - started, 3)
     fitted.provenance = Provenance(
         {
-            **_origin(data),
+            **origin(data),
             "seed": seed,
             **findings,
             "tests": reports,
-            "versions": _versions(),
+            "versions": versions(),
             "seconds": seconds,
         }
     )
@@ -164,10 +184,14 @@ def _fit_stretches(
 ) -> tuple[FittedLaw, dict[str, Any]]:
     """Return a polyconvex law and what its provenance says of the training."""
     problem = Problem([measurement(t) for t in chosen.tests], seed, bulk_modulus)
-    fitted = problem.law(_solve(problem, progress))
+    solved, said = solve(problem, progress), {}
+    fitted: FittedLaw = problem.law(solved)
+    if chosen.channels:
+        fitted, said["channels"] = fit_conditions(chosen, problem, solved, seed)
     return fitted, {
         "training_range": dict(zip(("stretch_min", "stretch_max"), problem.range, strict=True)),
         "bulk_modulus": problem.bulk_origin,
+        **said,
     }
 
 
@@ -195,6 +219,16 @@ def _kinematics(name: str) -> Kinematics:
     if name not in KINEMATICS:
         raise InputError(f"kinematics: found {name!r}, {nearest(name, KINEMATICS)}")
     return "log" if name == "log" else "small"
+
+
+def _spring(name: str, kinematics: Kinematics) -> Spring:
+    if name not in get_args(Spring):
+        raise InputError(f"spring: found {name!r}, {nearest(name, get_args(Spring))}")
+    if name == "neo-hookean" and kinematics == "small":
+        raise InputError(
+            f"spring: found {name!r} with kinematics 'small', expected kinematics 'log'"
+        )
+    return "neo-hookean" if name == "neo-hookean" else "hencky"
 
 
 def _positive(branches: int) -> int:
@@ -227,7 +261,7 @@ def _options(
     return Options(law, seed, bulk_modulus, group, not weakly_convex, kinematics, matrix)
 
 
-def _solve(problem: Problem, progress: Progress | None) -> Tensor:
+def solve(problem: Problem, progress: Progress | None = None) -> Tensor:
     """Return the unknowns of least cost; after each step the power iteration follows."""
     unknowns = problem.start()
     steps = minimise(problem.linearised, unknowns, ITERATIONS)
@@ -238,8 +272,11 @@ def _solve(problem: Problem, progress: Progress | None) -> Tensor:
     return unknowns
 
 
-def _origin(data: Dataset) -> dict[str, Any]:
+def origin(data: Dataset) -> dict[str, Any]:
+    """Return what a law's provenance says of the dataset."""
+    declared = {} if data.strain_error is None else {"strain_error": data.strain_error}
     return {
+        **declared,
         "dataset": data.title or data.folder.name,
         "source": data.source,
         "doi": data.doi,
@@ -248,7 +285,8 @@ def _origin(data: Dataset) -> dict[str, Any]:
     }
 
 
-def _versions() -> dict[str, Any]:
+def versions() -> dict[str, Any]:
+    """Return the versions that made a law."""
     return {
         "lipmat": lipmat.__version__,
         "torch": str(torch.__version__),

@@ -14,14 +14,15 @@ from lipmat.experiments.memory_prediction import predict_history
 from lipmat.experiments.modes import Response, measurement, predict
 from lipmat.experiments.small_prediction import predicted_values
 from lipmat.experiments.strain_tests import tensor_columns
+from lipmat.materials.conditioned import ConditionedStretch
 from lipmat.materials.memory import MemoryLaw
 from lipmat.materials.network import NetworkLaw
-from lipmat.materials.polyconvex import PolyconvexStretch
+from lipmat.materials.stretch_law import StretchLaw
 from lipmat.materials.stretches import principal_forces
 from lipmat.units import column_unit
 
 Array = NDArray[np.float64]
-FittedLaw = PolyconvexStretch | NetworkLaw | MemoryLaw
+FittedLaw = StretchLaw | ConditionedStretch | NetworkLaw | MemoryLaw
 
 
 @dataclass(frozen=True)
@@ -76,17 +77,23 @@ def measured_values(test: Test) -> Array:
 
 def predicted(law: FittedLaw, test: Test) -> Array:
     """Return what a sealed law predicts for what a test that suits it measured [Pa]."""
+    if isinstance(law, ConditionedStretch):
+        law = law.at_values(test.conditions)
     if isinstance(law, MemoryLaw):
         found = predict_history(law, test)
         return found.history.ordered(found.values)
     if isinstance(law, NetworkLaw):
         return predicted_values(law, test)
     with torch.no_grad():
-        response = Response(
-            forces=lambda s: principal_forces(law.distortional, s),
-            bulk=lambda j: law.bulk_modulus * (j - 1.0),
-        )
-        return np.asarray(predict(measurement(test), response).numpy())
+        return np.asarray(predict(measurement(test), response(law)).numpy())
+
+
+def response(law: StretchLaw) -> Response:
+    """Return the derivatives of the energies of a law in stretches."""
+    return Response(
+        forces=lambda s: principal_forces(law.distortional, s),
+        bulk=lambda j: law.bulk_modulus * (j - 1.0),
+    )
 
 
 def _report(law: FittedLaw, test: Test, fitted: bool) -> TestReport:

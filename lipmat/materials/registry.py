@@ -6,6 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from lipmat.errors import InputError, nearest
+from lipmat.materials.adopted import Adopted
+from lipmat.materials.carroll import Carroll
+from lipmat.materials.conditioned import ConditionedStretch
+from lipmat.materials.extended_tube import ExtendedTube
 from lipmat.materials.johnson_cook import JohnsonCook
 from lipmat.materials.law import Law
 from lipmat.materials.linear import LinearElastic
@@ -20,12 +24,16 @@ LAWS: Mapping[str, type[Law]] = MappingProxyType(
         law.name: law
         for law in (
             PolyconvexStretch,
+            ConditionedStretch,
+            Carroll,
+            ExtendedTube,
             LinearElastic,
             PrincipalValues,
             PQ,
             Ridge,
             Maxwell,
             JohnsonCook,
+            Adopted,
         )
     }
 )

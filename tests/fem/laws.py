@@ -11,9 +11,14 @@ from torch import Tensor
 from lipmat.materials import pq as pq_law
 from lipmat.materials import principal_values, symmetry
 from lipmat.materials import ridge as ridge_law
+from lipmat.materials.adopted import Adopted
+from lipmat.materials.adopted_domain import AdoptedDomain
+from lipmat.materials.adoption import Request, adopt
+from lipmat.materials.carroll import Carroll
 from lipmat.materials.domain import StretchDomain
+from lipmat.materials.extended_tube import ExtendedTube
 from lipmat.materials.johnson_cook import JohnsonCook
-from lipmat.materials.law import Law
+from lipmat.materials.law import Law, Measure
 from lipmat.materials.linear import LinearElastic
 from lipmat.materials.mandel import isotropic_stiffness
 from lipmat.materials.maxwell import Maxwell
@@ -22,6 +27,7 @@ from lipmat.materials.polyconvex import PolyconvexStretch
 from lipmat.materials.pq import PQ
 from lipmat.materials.principal_values import PrincipalValues
 from lipmat.materials.ridge import Ridge
+from tests.networks import Invariants, Scaled, dense
 
 LAWS = ("rubber", "linear")
 STIFFNESS = (2.5e6, 0.77e6)
@@ -41,6 +47,33 @@ def polyconvex(knots: int = 8, bulk_modulus: float = 2e6, seed: int = 0) -> Poly
         bulk_modulus=torch.tensor(bulk_modulus, dtype=torch.float64),
         domain=StretchDomain(0.5, 2.0, 0.7, 1.4),
     )
+
+
+def carroll(corrected: bool = False, bulk_modulus: float = 2e6) -> Carroll:
+    """Return Carroll's law with all three terms at work, shear modulus 0.3 MPa."""
+    splines = _correction() if corrected else {}
+    domain = StretchDomain(0.5, 2.0, 0.7, 1.4)
+    return Carroll([1e5, 2e2, 9e4], bulk_modulus, domain, **splines)
+
+
+def extended_tube(corrected: bool = False, bulk_modulus: float = 2e6) -> ExtendedTube:
+    """Return an extended tube law whose limit of I1 is inside the domain, the pole near it."""
+    splines = _correction() if corrected else {}
+    domain = StretchDomain(0.5, 2.0, 0.7, 1.4)
+    return ExtendedTube([2e5, 1.5e5, 0.3, 0.3, 9.0], bulk_modulus, domain, **splines)
+
+
+def _correction() -> dict[str, Tensor]:
+    """Return a correction of both signs that is linear outside of about 0.6…1.7."""
+    knots = torch.tensor([-0.4, -0.25, -0.1, 0.0, 0.1, 0.25, 0.4, 0.55, 0.7]).double()
+    curvature = torch.tensor([0.0, 6e4, -5e4, 3e4, 2e4, -6e4, 5e4, 1e4, 0.0]).double()
+    area_curvature = torch.tensor([0.0, -2e4, 2e4, -1e4, 3e4, 2e4, -3e4, 2e4, 0.0]).double()
+    return {
+        "stretch_knots": knots,
+        "stretch_curvature": curvature,
+        "area_knots": 2.0 * knots,
+        "area_curvature": area_curvature,
+    }
 
 
 def principal(
@@ -138,6 +171,19 @@ def maxwell(kinematics: Kinematics = "small") -> Maxwell:
     )
 
 
+def stiffening(kinematics: Kinematics = "log") -> Maxwell:
+    """Return a viscoelastic law of large strain, whose three branches stiffen with the stretch."""
+    law = maxwell(kinematics)
+    arrays = {name: getattr(law, name) for name in law.array_names}
+    return Maxwell(
+        **arrays,
+        equilibrium=law.equilibrium,
+        kinematics=kinematics,
+        elastic_limit=2.0,
+        spring="neo-hookean",
+    )
+
+
 def viscoplastic(kinematics: Kinematics = "small") -> Maxwell:
     """Return a metal-like law: two branches that yield, harden, and resist faster flow more."""
     return Maxwell(
@@ -156,3 +202,12 @@ def copper(kinematics: Kinematics = "small") -> JohnsonCook:
     young, poisson = 124e9, 0.34
     shear, bulk = young / (2 * (1 + poisson)), young / (3 * (1 - 2 * poisson))
     return JohnsonCook([shear], bulk, [90e6, 292e6, 0.31, 0.025, 1.0], kinematics=kinematics)
+
+
+@cache
+def adopted(measure: Measure = "stretches", reach: float = 0.1) -> Adopted:
+    """Return the law of a small network about rest, a stiffness of some MPa."""
+    rest = 1.0 if measure == "stretches" else 0.0
+    domain = AdoptedDomain(measure, rest - reach, rest + reach)
+    several = Scaled(dense(6), 10.0) if domain.size == 6 else Invariants(dense(3), 5.0, rest)
+    return adopt(several, Request(domain, unit=1e6), seconds=600.0, tolerance=0.005).law
