@@ -175,8 +175,8 @@ def _state(weights: Path) -> Any:
         return torch.load(weights, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
         raise InputError(
-            f"{weights}: expected a state dict that torch.save wrote, of arrays alone; a whole "
-            "pickled network is never loaded: save network.state_dict()"
+            f"{weights}: expected a file *.safetensors, or a state dict that torch.save wrote, of "
+            "arrays alone; a whole pickled network is never loaded: save network.state_dict()"
         ) from None
 
 

@@ -39,6 +39,8 @@ def fit(
 
     The stiffest law for a step:  lipmat fit data/s355-reference --step "2 us" --mesh part.msh
 
+    A classical law and a correction:  lipmat fit data/treloar-1944 --law carroll --correction
+
     Parameters
     ----------
     dataset
@@ -139,7 +141,8 @@ def specimens(
     dataset
         Folder with dataset.toml, whose tests name their specimen, and its CSV files.
     output
-        Folder for the material files; default: the dataset's name with -specimens.
+        Folder for the material files, which replace those of an earlier call; default: the
+        dataset's name with -specimens.
     number
         Of specimens to draw.
     seed

@@ -47,6 +47,8 @@ def check(
 
     Example:  lipmat check rubber.safetensors box:0.1,0.1,0.3:8,8,24 --density "930 kg/m^3"
 
+    At conditions:  lipmat check pads.safetensors part.msh --conditions "temperature=60 degC"
+
     Parameters
     ----------
     file
@@ -108,6 +110,8 @@ def run(
     Example:  lipmat run simulations/rubber-column/case.toml -o column
 
     Under MPI:  mpiexec -n 4 lipmat run case.toml
+
+    The scatter of a material:  lipmat run case.toml --specimens 20
 
     Parameters
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,12 +50,13 @@ def draw_specimens(
         InputError: The tests are unsuitable, or the folder cannot be written to.
     """
     started = time.perf_counter()
+    _check_room(folder)
     with terminal.steps("fitting the specimens") as progress:
         specimens = fit_specimens(data, seed, bulk_modulus, progress)
     with terminal.steps("learning their scatter") as progress:
         population = learn_population(specimens, seed, progress=progress)
     laws = population.laws(number)
-    _make_room(folder)
+    _clear(folder)
     with terminal.steps("certifying") as progress:
         for i, law in enumerate(laws, 1):
             save(law, file_of(folder, i))
@@ -65,7 +67,15 @@ def draw_specimens(
     }
 
 
-def _make_room(folder: Path) -> None:
+def _check_room(folder: Path) -> None:
+    """Fail before the training where the folder cannot be written to."""
+    parent = folder if folder.is_dir() else folder.parent
+    if not os.access(parent, os.W_OK):
+        raise InputError(f"{folder}: cannot be written to, Permission denied")
+
+
+def _clear(folder: Path) -> None:
+    """Take away the specimens of an earlier call, which belong to another population."""
     try:
         folder.mkdir(exist_ok=True)
         for file in folder.glob("specimen-*.safetensors"):

@@ -87,7 +87,7 @@ class Terminal:
         """Print the tests of a fit and the file written."""
         self._tests(f"{summary['law']}, fitted in {summary['seconds']:.1f} s", summary["tests"])
         bulk = summary["bulk_modulus"]
-        self.say(f"bulk modulus {quantity(bulk['value'], 'Pa')} ({bulk['origin']})")
+        self.say(f"bulk modulus at rest {quantity(bulk['value'], 'Pa')} ({bulk['origin']})")
         self._branches(summary.get("branches", []))
         self._conditions(summary)
         if "l_data" in summary:

@@ -202,7 +202,10 @@ class _DatasetFile(Table):
         names = [test.full_name for test in tests]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f"name {name!r} is given twice, expected a different one for each")
+                raise ValueError(
+                    f"name {name!r} is given twice, expected a different one for each, or the "
+                    "key specimen beside it where tests of several specimens share their names"
+                )
         return tests
 
     @field_validator("tests")

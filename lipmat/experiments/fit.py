@@ -226,7 +226,7 @@ def _spring(name: str, kinematics: Kinematics) -> Spring:
         raise InputError(f"spring: found {name!r}, {nearest(name, get_args(Spring))}")
     if name == "neo-hookean" and kinematics == "small":
         raise InputError(
-            f"spring: found {name!r} with kinematics 'small', expected kinematics 'log'"
+            f"spring: found {name!r} with kinematics 'small', expected 'log' (--kinematics log)"
         )
     return "neo-hookean" if name == "neo-hookean" else "hencky"
 

@@ -18,7 +18,6 @@ from math import exp, inf, log, pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh_tridiagonal
-from scipy.linalg.blas import daxpy, ddot, dscal
 
 from lipmat.fem.mpi import MPI
 
@@ -128,15 +127,16 @@ class Lanczos:
         q = self._start / self._norm(self._start)
         before, beta = np.zeros_like(q), 0.0
         while True:
-            w = daxpy(before, self._multiply(q), a=-beta)
-            alpha = float(self._comm.allreduce(ddot(w, q)))
-            w = daxpy(q, w, a=-alpha)
+            w = self._multiply(q)
+            w -= beta * before
+            alpha = float(self._comm.allreduce(float(w @ q)))
+            w -= alpha * q
             beta = self._norm(w)
             yield q, alpha, beta
-            before, q = q, dscal(1.0 / beta, w)
+            before, q = q, w / beta
 
     def _norm(self, a: Array) -> float:
-        return sqrt(self._comm.allreduce(ddot(a, a)))
+        return sqrt(self._comm.allreduce(float(a @ a)))
 
 
 def _largest_ritz(alphas: Sequence[float], betas: Sequence[float]) -> float:

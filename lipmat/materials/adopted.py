@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import permutations
 from math import prod
 from typing import Any, ClassVar, Self
 
@@ -20,9 +21,15 @@ from torch import Tensor, nn
 from lipmat.materials import adopted_bound
 from lipmat.materials.adopted_domain import SIZES, AdoptedDomain
 from lipmat.materials.law import SMALL_STRAIN, Bound, Part, Provenance
+from lipmat.materials.mandel import isotropic_stiffness
 from lipmat.materials.network import register_arrays
 from lipmat.spectral.curvature import is_convex
 from lipmat.spectral.graph import Graph
+from lipmat.spectral.tangent_search import values_and_gradients
+
+AGREEMENT = 1e-9  # of the largest energy: what symmetry and rest may lack
+STATES = 200  # at which they are tested
+WORST_CONDITION = 1e4  # of the reference
 
 
 @dataclass(frozen=True)
@@ -83,10 +90,40 @@ class Adopted(nn.Module):  # type: ignore[misc]  # torch is not followed
             )
         if not torch.equal(self.reference, self.reference.T):
             raise ValueError("reference: found a matrix that is not symmetric")
-        if float(torch.linalg.eigvalsh(self.reference)[0]) <= 0.0:
-            raise ValueError("reference: found a matrix that is not positive")
+        eigenvalues = torch.linalg.eigvalsh(self.reference)
+        if not float(eigenvalues[0]) > float(eigenvalues[-1]) / WORST_CONDITION:
+            raise ValueError(
+                f"reference: found eigenvalues from {float(eigenvalues[0]):.3g} to "
+                f"{float(eigenvalues[-1]):.3g}, expected a ratio of {WORST_CONDITION:g} at most"
+            )
+        if size == 3 and not _is_isotropic(self.reference):
+            raise ValueError("reference: found none that is isotropic, expected one")
         if not bool(self.domain.holds(self.extremes, 1e-9).all()):
             raise ValueError("extremes: found a state outside of the domain")
+        self._check_energy()
+
+    def _check_energy(self) -> None:
+        """Test what the proof takes for granted: rest, and for principal values their symmetry."""
+        states, rest = self.domain.random(STATES), self.domain.at_rest()[None]
+        energy, _ = values_and_gradients(self.graph, states)
+        size = float(energy[:, 0].abs().max())
+        least = AGREEMENT * size
+        at_rest, stress = values_and_gradients(self.graph, rest)
+        reach = self.domain.high - self.domain.low
+        found = float(stress[0, 0].norm()) * reach
+        if not (abs(float(at_rest[0, 0])) <= least and found <= least):
+            raise ValueError(
+                f"network: found the energy {float(at_rest[0, 0]):.3g} J/m^3 and the stress "
+                f"{found / reach:.3g} Pa at rest, expected none"
+            )
+        for order in permutations(range(3)) if self.isotropic else ():
+            turned, _ = values_and_gradients(self.graph, states[:, list(order)])
+            apart = float((turned - energy).abs().max())
+            if not apart <= least:
+                raise ValueError(
+                    f"network: found energies that differ by {apart:.3g} J/m^3 with the order of "
+                    "the principal values, expected the same ones"
+                )
 
     @property
     def proof(self) -> Proof:
@@ -166,3 +203,10 @@ class Adopted(nn.Module):  # type: ignore[misc]  # torch is not followed
         graph = Graph.from_json(settings["operations"], pieces)
         proof = Proof(arrays["reference"], arrays["tree"], arrays["extremes"])
         return cls(graph, AdoptedDomain(**settings["domain"]), proof, provenance)
+
+
+def _is_isotropic(stiffness: Tensor) -> bool:
+    """Tell whether a stiffness (6, 6) is ``3K P_vol + 2G P_dev``, to rounding."""
+    own = isotropic_stiffness(float(stiffness[:3, :3].sum()) / 3.0, float(stiffness[3, 3]))
+    expected = torch.from_numpy(own)
+    return bool((stiffness - expected).abs().max() <= 1e-14 * expected.abs().max())

@@ -28,7 +28,7 @@ from lipmat.spectral.curvature import is_convex
 from lipmat.spectral.graph import Graph, UnsupportedNetwork, traced
 from lipmat.spectral.jets import variables
 from lipmat.spectral.passing import passed
-from lipmat.spectral.tangent_search import Search, TangentRange
+from lipmat.spectral.tangent_search import Search, TangentRange, values_and_gradients
 
 Output = Literal["energy", "stress"]
 Components = Literal["mandel", "voigt"]
@@ -158,12 +158,6 @@ def _traced(function: Potential, domain: AdoptedDomain) -> Graph:
     return graph
 
 
-def _slopes(graph: Graph, domain: AdoptedDomain, states: Tensor) -> tuple[Tensor, Tensor]:
-    """Return values (n, k) and gradients (n, k, d) of all entries of a graph."""
-    jets = passed(graph, variables(states, None, torch.eye(domain.size, dtype=torch.float64)))
-    return jets.value.a[..., 0], jets.gradient.a[..., 0]
-
-
 def _potential(network: nn.Module, request: Request, findings: list[Finding]) -> Potential:
     """Return the energy density [J/m^3] of the numbers of the measure."""
     domain, d = request.domain, request.domain.size
@@ -219,8 +213,8 @@ def _test_of_work(stresses: Potential, work: Potential, request: Request) -> Fin
     """
     domain, states = request.domain, request.domain.random(_STATES)
     given = _traced(lambda x: stresses(x.reshape(1, -1)).reshape(-1), domain)
-    stress, tangent = _slopes(given, domain, states)
-    gradient = _slopes(_traced(work, domain), domain, states)[1][:, 0]
+    stress, tangent = values_and_gradients(given, states)
+    gradient = values_and_gradients(_traced(work, domain), states)[1][:, 0]
     skew = 0.5 * torch.linalg.matrix_norm(tangent - tangent.mT, 2)
     share = skew / torch.linalg.matrix_norm(tangent, 2).clamp_min(1e-300)
     i, apart = int(share.argmax()), (gradient - stress).norm(dim=1)
@@ -255,7 +249,7 @@ def _symmetric(potential: Potential, request: Request, findings: list[Finding]) 
     orders = [torch.tensor(p) for p in permutations(range(3))]
     graph = _traced(potential, domain)
     states = domain.random(_STATES)
-    energies = torch.stack([_slopes(graph, domain, states[:, p])[0][:, 0] for p in orders])
+    energies = torch.stack([values_and_gradients(graph, states[:, p])[0][:, 0] for p in orders])
     spread = (energies.amax(0) - energies.amin(0)) / (energies.amax() - energies.amin())
     i, size = int(spread.argmax()), float(spread.max())
     if size <= AGREEMENT:
@@ -285,7 +279,7 @@ def _free_of_stress(potential: Potential, request: Request, findings: list[Findi
     """Return the potential without its value and gradient at rest, a linear term."""
     domain, rest = request.domain, request.domain.at_rest()
     graph = _traced(potential, domain)
-    offset = _slopes(graph, domain, rest[None])[0][0, 0].clone()
+    offset = values_and_gradients(graph, rest[None])[0][0, 0].clone()
     frame = torch.eye(domain.size, dtype=torch.float64)
     gradient, hessian = TangentRange(graph, frame, *domain.box(), domain.outside).at(rest[None])
     stress = gradient[0].clone()

@@ -32,6 +32,7 @@ from lipmat.spectral.interval import Interval
 
 Array = NDArray[np.float64]
 Numbers = NDArray[np.int64]
+BOXES = 100_000  # at most, where -A needs more than A: seconds
 UP = 1.0 + 1e-12
 """Covers the rounding of eigenvalues of matrices that are bounds themselves."""
 
@@ -81,7 +82,7 @@ def _raise_to_norms(
         volume = Interval(limits[number, 0] ** 3, limits[number, 1] ** 3)
         return negative(ranges(State(box, volume.widened()))).largest() * UP
 
-    found = maximise(upper, lambda _, number: known[number], lo, hi)
+    found = maximise(upper, lambda _, number: known[number], lo, hi, max_boxes=BOXES)
     for norm, enclosed, (_, high, less, more) in zip(norms, found, limits, strict=True):
         norm["distortional"] = enclosed.bound
         below = max(2.0**0.5 * (more - 1.0), 2.0 * (1.0 - less)) * kappa * high

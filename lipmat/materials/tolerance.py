@@ -149,7 +149,7 @@ def _small(law: Law, error: float) -> StressTolerance:
         "small strain",
         (reach,),
         _components(upper, lower, norm, error),
-        _pulls(upper, error) if law.convex else {},
+        _pulls(upper, error) if law.convex and domain is None else {},
         _all_readings(law, error),
     )
 

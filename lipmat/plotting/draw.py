@@ -19,7 +19,7 @@ from lipmat.plotting.scene import Scene, colour_map, quiet, scaled
 
 Floats = NDArray[np.float64]
 
-COLOURS = ("#0b6fa4", "#d1495b", "#3a7d44", "#edae49", "#6a4c93", "#7a7a7a")
+COLOURS = ("#0b6fa4", "#d1495b", "#3a7d44", "#edae49", "#6a4c93", "#7a7a7a", "#2ec4b6")
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 10,
@@ -261,7 +261,7 @@ def _draw_energy(path: Path, history: Mapping[str, Floats]) -> Path:
     import matplotlib
     from matplotlib.figure import Figure
 
-    energies = {name: values for name, values in history.items() if name.endswith("[J]")}
+    energies = {n: v for n, v in history.items() if n.endswith("[J]") and np.any(v != 0.0)}
     finite = np.concatenate([[0.0], *(abs(v[np.isfinite(v)]) for v in energies.values())])
     seconds, unit_of_time = scaled(np.nanmax(history["time [s]"]), "s")
     joules, unit = scaled(finite.max(), "J")

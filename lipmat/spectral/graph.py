@@ -138,6 +138,8 @@ class Graph:
                 raise ValueError(f"operation {place}: found {operation.name!r}, which is unknown")
 
             def check(key: str, k: int, place: int = place) -> None:
+                if key not in ("node", "array"):
+                    raise ValueError(f"operation {place}: found {key!r}, expected node or array")
                 limit = place if key == "node" else len(arrays)
                 if not -1 <= k < limit or (key == "array" and k < 0):
                     raise ValueError(

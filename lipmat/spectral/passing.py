@@ -77,7 +77,7 @@ def passed[E: Entries](graph: Graph, x: E) -> E:
         found.append(_applied(operation, [value(a) for a in operation.arguments]))
         for k in operation.inputs():  # memory of what no later operation needs
             if k >= 0 and last[k] == i:
-                found[k] = 0.0
+                found[k] = None
     out = found[-1]
     assert isinstance(out, type(x))
     return out

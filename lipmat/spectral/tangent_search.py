@@ -32,6 +32,13 @@ LEAF = -1.0
 _ROUNDING = 1e-12  # of 6 x 6 eigenvalues, over the size of the matrix
 
 
+def values_and_gradients(graph: Graph, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Return values (n, k) and gradients (n, k, d) of all entries of a graph at points (n, d)."""
+    frame = torch.eye(points.shape[1], dtype=torch.float64)
+    jets = passed(graph, variables(points, None, frame))
+    return jets.value.a[..., 0], jets.gradient.a[..., 0]
+
+
 @dataclass(frozen=True)
 class Ranges:
     """Enclosures over b boxes.

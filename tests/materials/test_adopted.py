@@ -19,6 +19,7 @@ from lipmat.materials.adoption import Adoption, Finding, Request
 from lipmat.materials.adoption import adopt as adopt_network
 from lipmat.materials.file import load, save
 from lipmat.materials.law import Measure
+from lipmat.spectral.graph import Graph, traced
 from lipmat.spectral.loewner import largest_ratio
 from tests.networks import Branches, Invariants, Ridges, Scaled, dense
 
@@ -225,3 +226,33 @@ def test_a_domain_holds_rest_and_is_small() -> None:
     for low, high in ((0.01, 0.02), (-0.5, 0.1), (0.1, -0.1)):
         with pytest.raises(ValueError, match="expected a range around 0"):
             AdoptedDomain("strain", low, high)
+
+
+def test_a_proof_whose_hypotheses_do_not_hold_is_refused() -> None:
+    """A file may hold anything: what the bound takes for granted is tested when it is read."""
+    law = of_principal_strains().law
+    axes = torch.eye(6, dtype=torch.float64)
+    axes[3:] *= 1e-2
+    own = law.proof
+    with pytest.raises(ValueError, match="expected one"):
+        Adopted(law.graph, law.domain, Proof(axes, own.tree, own.extremes))
+    thin = torch.diag(torch.tensor([1.0, 1.0, 1.0, 1.0, 1.0, 1e-9], dtype=torch.float64))
+    strain = of_strain().law
+    with pytest.raises(ValueError, match="expected a ratio of"):
+        Adopted(strain.graph, strain.domain, Proof(thin, strain.proof.tree, strain.proof.extremes))
+    weights = torch.tensor([1e6, 1e6, 2e6], dtype=torch.float64)
+    for energy, words in (
+        (lambda x: 1e6 * torch.dot(x, x) + x.sum(), "Pa at rest, expected none"),
+        (lambda x: torch.dot(weights * x, x), "with the order of the principal values"),
+    ):
+        graph = traced(energy, torch.zeros(3, dtype=torch.float64))
+        with pytest.raises(ValueError, match=words):
+            Adopted(graph, law.domain, own)
+
+
+def test_a_graph_with_an_unknown_reference_is_refused() -> None:
+    graph = of_principal_strains().law.graph
+    operations = graph.as_json()
+    operations[-1] = [operations[-1][0], *({"foo": 0} for _ in operations[-1][1:2])]
+    with pytest.raises(ValueError, match="found 'foo', expected node or array"):
+        Graph.from_json(operations, graph.arrays)

@@ -58,3 +58,9 @@ def test_a_readout_that_is_not_dense_is_refused() -> None:
     network = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
     with pytest.raises(ValueError, match="the last layer is a Tanh, expected a dense one"):
         certified_radii(network, torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64))
+
+
+def test_numbers_that_are_not_float64_are_refused() -> None:
+    network = nn.Sequential(nn.Linear(2, 2))
+    with pytest.raises(ValueError, match=r"expected network\.double"):
+        certified_radii(network, torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64))
