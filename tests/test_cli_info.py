@@ -62,3 +62,11 @@ def test_where_nothing_is_proved_the_reason_is_said(
     assert code == 0
     assert "states no lower bound of its tangent" in " ".join(out.split())
     refused(lipmat("info", file, "--strain-error", "1e-4"), "states no lower bound")
+
+
+def test_a_file_that_is_none_is_refused_at_once(lipmat: Lipmat, tmp_path: Path) -> None:
+    for command in (("info",), ("check", "box:1,1,1:1,1,1")):
+        code, _, err = lipmat(command[0], tmp_path / "nothing", *command[1:])
+        assert (code, "No such file or directory" in err) == (2, True)
+        code, _, err = lipmat(command[0], tmp_path, *command[1:])
+        assert (code, "found a folder, expected a material file" in err) == (2, True)

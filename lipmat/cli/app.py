@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 import lipmat
 from lipmat.cli.ranks import rank
+from lipmat.errors import InputError
 
 app = App(
     name="lipmat",
@@ -30,3 +31,15 @@ def print_json(content: Any) -> None:
     """Print JSON, on one rank."""
     if rank() == 0:
         print(jsonlib.dumps(content, indent=2, default=str))
+
+
+def refuse_no_material(file: Path) -> None:
+    """Refuse what is no file, before torch is imported, which takes seconds.
+
+    Raises:
+        InputError: There is nothing, or a folder.
+    """
+    if file.is_dir():
+        raise InputError(f"{file}: found a folder, expected a material file")
+    if not file.exists():
+        raise InputError(f"{file}: cannot be read, No such file or directory")

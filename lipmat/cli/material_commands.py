@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from lipmat.cli.app import Json, Output, Quantity, app, print_json
+from lipmat.cli.app import Json, Output, Quantity, app, print_json, refuse_no_material
 from lipmat.errors import InputError
 
 
@@ -247,7 +247,7 @@ def adopt(
 def info(file: Path, *, strain_error: float | None = None, json: Json = False) -> None:
     """Show what a material file holds: law, units, training range, bound, domain, provenance.
 
-    Example:  lipmat info rubber.safetensors
+    Example:  lipmat info rubber.safetensors --strain-error 2e-4
 
     Parameters
     ----------
@@ -256,6 +256,8 @@ def info(file: Path, *, strain_error: float | None = None, json: Json = False) -
     strain_error
         Of a gauge, whose effect on the stress is bounded; default: that of the dataset, or 1e-4.
     """
+    refuse_no_material(file)
+
     from lipmat.cli.conditions import conditions_of
     from lipmat.cli.fitreport import memory_of, tolerance_of
     from lipmat.cli.terminal import Terminal

@@ -7,7 +7,15 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from lipmat.cli.app import Json, Output, Quantity, app, exit_code, print_json
+from lipmat.cli.app import (
+    Json,
+    Output,
+    Quantity,
+    app,
+    exit_code,
+    print_json,
+    refuse_no_material,
+)
 from lipmat.errors import InputError
 
 
@@ -74,6 +82,8 @@ def check(
     picture
         PNG file for a picture of the cells' own limits.
     """
+    refuse_no_material(file)
+
     from lipmat.cli.certify import check as certify
     from lipmat.cli.conditions import checked_at, law_to_check
     from lipmat.cli.terminal import Terminal
