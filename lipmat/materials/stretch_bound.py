@@ -77,14 +77,12 @@ def enclose(
         return out
 
     def sample(points: Array, number: Numbers) -> Array:
-        out = np.full(len(points), -np.inf)
-        for axis in (0, 2):
-            moved = _repaired(points, limits[number], axis)
-            inside = _inside(moved, limits[number])
-            if inside.any():
-                values = _sampled(law, part, moved[inside])
-                out[inside] = np.maximum(out[inside], values)
-        return out
+        moved = np.stack([_repaired(points, limits[number], axis) for axis in (0, 2)])
+        inside = np.stack([_inside(states, limits[number]) for states in moved])
+        out = np.full(inside.shape, -np.inf)
+        if inside.any():
+            out[inside] = _sampled(law, part, moved[inside])
+        return np.asarray(out.max(axis=0))
 
     return maximise(upper, sample, lo, hi, least=least)
 

@@ -268,7 +268,8 @@ def test_a_body_cannot_move_without_conditions(law: ConditionedStretch) -> None:
 
 @pytest.mark.parametrize("text", ["temperature", "temperature=", "a=1,a=2", "=3", ""])
 def test_conditions_on_the_command_line_that_say_nothing(
-    capsys: pytest.CaptureFixture[str], text: str
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, text: str
 ) -> None:
-    said = refused(capsys, "check", "none.safetensors", BOX, "--conditions", text)
+    (file := tmp_path / "any.safetensors").touch()
+    said = refused(capsys, "check", str(file), BOX, "--conditions", text)
     assert "expected each condition once as 'temperature=60 degC,porosity=0.1'" in said
