@@ -146,6 +146,6 @@ def test_bad_files_are_refused(lipmat: Lipmat, folder: Path, tmp_path: Path) -> 
     broken.write_text("import nowhere_to_be_found")
     refused(lipmat("adopt", f"{broken}:A", *given), "ModuleNotFoundError")
     refused(lipmat(*arguments(folder, weights="pickled.pt")), "is never loaded")
-    refused(lipmat(*arguments(folder, weights="network.py")), "or a state dict that torch.save wrote")
+    refused(lipmat(*arguments(folder, weights="network.py")), "or a state dict that")
     same = arguments(folder)
     refused(lipmat(*same, "-o", folder / "weights.safetensors"), "is the file of the weights")
