@@ -11,6 +11,7 @@ need neither eigenvectors nor inverses (``w = tau / b``, ``m = exp(-2 (eps_trial
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -125,7 +126,7 @@ class _Spring:
     mean: Any
 
 
-class _LinearSprings:
+class _LinearSprings(ABC):
     """Springs whose stress is linear in the strain of the branch."""
 
     def spring(self, trial: _Trial, share: Any, size: Any, before: Sequence[Any]) -> _Spring:
@@ -138,13 +139,13 @@ class _LinearSprings:
         """Return the energy of a spring over G."""
         return sum(x * x for x in strains)
 
+    @abstractmethod
     def stress(self, trial: _Trial) -> Any:
         """Return the stress of a trial, over 2G."""
-        raise NotImplementedError
 
+    @abstractmethod
     def change(self, trial: _Trial, before: Sequence[Any]) -> Any:
         """Return ``trial : d e`` of the step from the last strain."""
-        raise NotImplementedError
 
 
 class _SmallBranch(_LinearSprings):
