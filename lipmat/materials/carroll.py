@@ -11,16 +11,13 @@ incompressible body has Carroll's law to the letter. Without a correction the la
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from lipmat.materials.correction import NAMES, Correction
-from lipmat.materials.domain import StretchDomain
-from lipmat.materials.law import Provenance
-from lipmat.materials.stretch_law import StretchLaw
+from lipmat.materials.classical import ClassicalLaw
 from lipmat.materials.stretches import PAIRS
 from lipmat.materials.tangent_ranges import (
     Logarithm,
@@ -35,7 +32,7 @@ from lipmat.materials.tangent_ranges import (
 from lipmat.spectral.interval import Interval
 
 
-class Carroll(StretchLaw):
+class Carroll(ClassicalLaw):
     """Carroll's three terms, and what a correction adds.
 
     Args:
@@ -54,30 +51,11 @@ class Carroll(StretchLaw):
 
     name: ClassVar[str] = "carroll"
     coefficient_names: ClassVar[tuple[str, ...]] = ("a [Pa]", "b [Pa]", "c [Pa]")
-    array_names: ClassVar[tuple[str, ...]] = ("coefficients", "bulk_modulus", *NAMES)
 
-    def __init__(
-        self,
-        coefficients: Any,
-        bulk_modulus: Any,
-        domain: StretchDomain,
-        stretch_knots: Any = (),
-        stretch_curvature: Any = (),
-        area_knots: Any = (),
-        area_curvature: Any = (),
-        provenance: Provenance | None = None,
-    ) -> None:
-        splines = (stretch_knots, stretch_curvature, area_knots, area_curvature)
-        values = (coefficients, bulk_modulus, *splines)
-        super().__init__(dict(zip(self.array_names, values, strict=True)), domain, provenance)
+    def _check(self) -> None:
         abc = self.coefficients
         if abc.shape != (3,) or not bool((abc >= 0).all()) or not bool(abc.any()):
             raise ValueError(f"coefficients: found {abc.tolist()}, expected a, b, c >= 0, one > 0")
-        self.correction = Correction(*(getattr(self, key) for key in NAMES))
-
-    def potential(self, stretches: Tensor) -> Tensor:
-        """Return the distortional energy density of the stretches (3,), to a constant [J/m^3]."""
-        return self.classical(stretches) + self.correction.energy(stretches)
 
     def classical(self, stretches: Tensor) -> Tensor:
         """Return the same without the correction."""

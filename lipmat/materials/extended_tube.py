@@ -19,10 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lipmat.materials.correction import NAMES, Correction
-from lipmat.materials.domain import StretchDomain
-from lipmat.materials.law import Provenance
-from lipmat.materials.stretch_law import StretchLaw
+from lipmat.materials.classical import ClassicalLaw
 from lipmat.materials.tangent_ranges import (
     Logarithm,
     Separable,
@@ -39,7 +36,7 @@ LARGEST_INEXTENSIBILITY = 0.5  # of d, up to which the term of the chains is con
 _POWER_ROUNDING = 1e-14  # relative: of the machine's power function
 
 
-class ExtendedTube(StretchLaw):
+class ExtendedTube(ClassicalLaw):
     """Chains of finite length in tubes, and what a correction adds.
 
     Args:
@@ -65,24 +62,6 @@ class ExtendedTube(StretchLaw):
         "delta",
         "limit of I1",
     )
-    array_names: ClassVar[tuple[str, ...]] = ("coefficients", "bulk_modulus", *NAMES)
-
-    def __init__(
-        self,
-        coefficients: Any,
-        bulk_modulus: Any,
-        domain: StretchDomain,
-        stretch_knots: Any = (),
-        stretch_curvature: Any = (),
-        area_knots: Any = (),
-        area_curvature: Any = (),
-        provenance: Provenance | None = None,
-    ) -> None:
-        splines = (stretch_knots, stretch_curvature, area_knots, area_curvature)
-        values = (coefficients, bulk_modulus, *splines)
-        super().__init__(dict(zip(self.array_names, values, strict=True)), domain, provenance)
-        self._check()
-        self.correction = Correction(*(getattr(self, key) for key in NAMES))
 
     def _check(self) -> None:
         found = self.coefficients.tolist()
@@ -99,10 +78,6 @@ class ExtendedTube(StretchLaw):
                 f"coefficients: found a limit of I1 of {limit:g}, expected 3 or more and less than "
                 f"{3.0 + 1.0 / d**2 if d else float('inf'):g}, the pole"
             )
-
-    def potential(self, stretches: Tensor) -> Tensor:
-        """Return the distortional energy density of the stretches (3,), to a constant [J/m^3]."""
-        return self.classical(stretches) + self.correction.energy(stretches)
 
     def classical(self, stretches: Tensor) -> Tensor:
         """Return the same without the correction."""
