@@ -80,7 +80,8 @@ class TimeSpec(Table):
         safety: factor on the certified step, in (0, 1].
         step: the step that is asked for [s]; None is the certified one.
         mass_scaling: whether mass is added where the step that is asked for needs it.
-        check_every: steps between two checks of domain, energy and cells.
+        check_every: steps between two checks of domain, energy and cells; up to half as many more
+            where an output or a bound is near.
         energy_warning: relative error of the energy account from which the run warns.
         energy_limits: errors that end the run, the negative one where energy vanished and the
             positive one where it came from nowhere.

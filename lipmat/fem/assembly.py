@@ -227,10 +227,10 @@ class CellExtremes:
         domain: The mesh.
         cells: Numbers of the cells, owned by this rank.
         values: UFL scalars.
-        kept: Number of a value and ``fmax`` or ``fmin``, for each column of :attr:`values`.
+        kept: Number of a value and ``fmax`` or ``fmin``, for each row of :attr:`values`.
 
     Attributes:
-        values: What :meth:`evaluate` found, shape (cells, kept).
+        values: What :meth:`evaluate` found, shape (kept, cells).
     """
 
     def __init__(
@@ -251,7 +251,7 @@ class CellExtremes:
         signature = ffcx.naming.compute_signature([(expression, points)], tag)
         self._call = _Call(program, signature, fields, cells)
         self._constants = _Constants(constants)
-        self.values = np.zeros((len(cells), len(kept)))
+        self.values = np.zeros((len(kept), len(cells)))
 
     def evaluate(self) -> Array:
         """Set :attr:`values` to those of the present functions, and return them."""

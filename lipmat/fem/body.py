@@ -286,7 +286,7 @@ class Body:
         return Summation(self.comm, self.integrals(terms))
 
     def states(self, u: fem.Function, memory: Memory | None = None) -> list[CellExtremes]:
-        """Return for each material, over the points of each of its cells, shape (cells, 5 or 7).
+        """Return for each material, over the points of each of its cells, shape (5 or 7, cells).
 
         The largest and the smallest stretch, the smallest volume ratio, and the smallest and the
         largest volume ratio that the volumetric part of the law sees [-]; then, of a law with

@@ -91,6 +91,10 @@ class Parts:
             part.restore(state[name])
 
 
+PATIENCE = 1.5
+"""How much longer than ``check_every`` a check may wait for an output or a bound [-]."""
+
+
 class Driver:
     """Alternates between stretches of equal steps and checks.
 
@@ -126,7 +130,7 @@ class Driver:
         self.integrator, self.guard = parts.integrator, parts.guard
         self.energies = Energies(*[0.0] * 8)
         self.changes = StepChanges()
-        self.overruns, self.outputs = 0, 0
+        self.overruns, self.outputs, self._next_check = 0, 0, 0
         self._seconds, self._started = 0.0, clock.perf_counter()
         self._plan(0.0, step.value)
 
@@ -153,6 +157,7 @@ class Driver:
             "step": self.step,
             "rungs": [list(self.rungs), list(self.certificate.rungs)],
             "outputs": self.outputs,
+            "next_check": self._next_check,
             "overruns": self.overruns,
             "changes": asdict(self.changes),
             "seconds": self.seconds,
@@ -165,6 +170,7 @@ class Driver:
         own = state["driver"]
         self._from, self._done, self._count = own["from"], own["done"], own["count"]
         self.step, self.outputs, self.overruns = own["step"], own["outputs"], own["overruns"]
+        self._next_check = own["next_check"]
         self.rungs, certified = map(tuple, own["rungs"])
         self.certificate = self.certificate.control.at(certified)
         self.changes = StepChanges(**own["changes"])
@@ -195,7 +201,27 @@ class Driver:
 
     def _check_due(self) -> bool:
         steps, sharp = self.integrator.steps, self.parts.sharp
-        return steps % self.check_every == 0 or (sharp is not None and sharp.due(steps))
+        return steps >= self._next_check or (sharp is not None and sharp.due(steps))
+
+    def _plan_check(self) -> int:
+        """Set when to check next; return the steps until then.
+
+        An output or a bound that comes soon after is a check too: it is waited for.
+        """
+        now, time, sharp = self.integrator.steps, self.integrator.time, self.parts.sharp
+        output = self._outputs_until(time) * self.every * (1 - 1e-9)
+        coming = [math.ceil((output - time) / self.step)]
+        if sharp is not None and sharp.active:
+            coming.append(sharp.next - now)
+        latest = int(PATIENCE * self.check_every)
+        soon = [n for n in coming if self.check_every <= n <= latest]
+        ahead = min(soon, default=self.check_every)
+        self._next_check = now + ahead
+        return ahead
+
+    def _outputs_until(self, time: float) -> int:
+        """Return the number of outputs at a time [s], that of the start among them."""
+        return math.floor(time / self.every * (1 + 1e-9)) + 1
 
     def _output_due(self) -> bool:
         return self.integrator.time >= self.outputs * self.every * (1 - 1e-9)
@@ -206,7 +232,7 @@ class Driver:
         While bounds at the present state give the step, that of the domain is not computed.
         """
         time = self.integrator.time
-        interval = self.check_every * self.step
+        interval = self._plan_check() * self.step
         verdict = self.guard.check(self.rungs, time, interval)
         if verdict.outcome is not None:
             return Ending(verdict.outcome, verdict.message)
@@ -286,7 +312,7 @@ class Driver:
         self.recorder.add_history((integrator.time, self.step, *energies, *extremes), u)
         velocity = integrator.velocity_now(self.step)
         self.recorder.add_fields(integrator.time, u, velocity, self.guard.stretch)
-        self.outputs = math.floor(integrator.time / self.every * (1 + 1e-9)) + 1
+        self.outputs = self._outputs_until(integrator.time)
 
     def _progress(self) -> Progress:
         time = self.integrator.time

@@ -208,7 +208,7 @@ class MaterialForms:
             assert isinstance(self.law, MemoryLaw)
             return spring_energy(self.law, h, history.values, self._constant)
         x = arguments_of(part.measure, h, self.axes)
-        return energy_in_ufl(self.law, part.name, x, self._constant)
+        return energy_in_ufl(self.law, part.name, x, self._constant, self.compact)
 
     def hourglass_energy(self, u: fem.Function) -> Any:
         """Return the energy of the hourglass stiffness."""

@@ -105,7 +105,7 @@ class Guard:
 
     def _state(self, number: int) -> State:
         cells = self.body.cells[number]
-        most, least, inside, low, high, *elastic = self._states[number].evaluate().T
+        most, least, inside, low, high, *elastic = self._states[number].evaluate()
         self.stretch[cells] = most
         found = np.where(inside > 0, low, inside), high
         beyond = np.maximum(elastic[0], 1.0 / elastic[1]) if elastic else np.ones_like(most)

@@ -61,7 +61,8 @@ class CentralDifference:
         self._external = ExternalForce(body, self.displacement, loads)
         self._motion = PrescribedMotion(body, loads)
         self._mass = body.mass[: self.owned]
-        self._inverse_mass = 1.0 / self._mass
+        self._mobility, self._span = np.zeros(self.owned), 0.0
+        """Time between the velocities over the mass [s/kg], and that time [s]."""
         self.velocity = np.array(velocity, dtype=np.float64)
         """Velocity half a step back, or at the start the initial one [m/s]."""
         self._next = self.velocity.copy()
@@ -103,15 +104,18 @@ class CentralDifference:
         if self.walls:
             self._add_contact(a)
             self.watch.lap("contact")
-        a *= self._inverse_mass
-        a *= 0.5 * (self._last_step + step)
+        span = 0.5 * (self._last_step + step)
+        if span != self._span:
+            np.divide(span, self._mass, out=self._mobility)
+            self._span = span
+        a *= self._mobility
         a += self.velocity
         if self._motion.present:
             dofs = self._motion.dofs
             if self.steps == 0:  # no jump of velocity at the start
                 self.velocity[dofs] = self._motion.velocity(self.time, step, self._u[dofs])
             a[dofs] = self._motion.velocity(self.time, step, self._u[dofs])
-            self._add_reactions(dofs, step)
+            self._add_reactions(dofs)
         self._add_work(self.time - self._last_step, self.time)
         self.watch.lap("update")
 
@@ -136,10 +140,9 @@ class CentralDifference:
         else:
             out += self._contact
 
-    def _add_reactions(self, dofs: NDArray[np.intp], step: float) -> None:
+    def _add_reactions(self, dofs: NDArray[np.intp]) -> None:
         """Make the outside force of prescribed components what their motion takes."""
-        span = 0.5 * (self._last_step + step)
-        rate = (self._next[dofs] - self.velocity[dofs]) / span
+        rate = (self._next[dofs] - self.velocity[dofs]) / self._span
         resisting = self._resistance.total[dofs] - self._contact[dofs]
         self.outside[dofs] = self._mass[dofs] * rate + resisting
 

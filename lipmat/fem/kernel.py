@@ -256,7 +256,7 @@ def generate(program: Program) -> str:
     """Return C code of ``void assemble(ARGUMENTS)``, which adds to the outputs.
 
     ``fields`` and ``dofs`` are those of the program's fields; after them in ``dofs`` come those of
-    the test function. Extremes are set, not added, in an array of shape (cells, kept).
+    the test function. Extremes are set, not added, in an array of shape (kept, cells).
     """
     formatter = LanesFormatter()
     kernels = _kernels(program, formatter)
@@ -413,6 +413,6 @@ def _extremes(extremes: Extremes) -> list[str]:
             f"for (int p = 1; p < {points}; ++p)",
             f"  best_{k} = lanes_{extreme}(best_{k}, A[{size} * p + {component}]);",
             "for (int l = 0; l < used; ++l)",
-            f"  out[0][{len(kept)} * (first + l) + {k}] = best_{k}[l];",
+            f"  out[0][{k} * count + first + l] = best_{k}[l];",
         ]
     return lines

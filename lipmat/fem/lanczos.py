@@ -63,7 +63,8 @@ class Lanczos:
     def __init__(
         self, multiply: Callable[[Array], Array], start: Array, comm: MPI.Intracomm
     ) -> None:
-        self._multiply, self._start, self._comm = multiply, start, comm
+        self._multiply, self._start = multiply, start
+        self._total: Callable[[float], float] = comm.allreduce if comm.size > 1 else float
 
     def bounded(self, tolerance: float, failure: float) -> Extreme:
         """Return both bounds.
@@ -129,14 +130,14 @@ class Lanczos:
         while True:
             w = self._multiply(q)
             w -= beta * before
-            alpha = float(self._comm.allreduce(float(w @ q)))
+            alpha = self._total(float(w @ q))
             w -= alpha * q
             beta = self._norm(w)
             yield q, alpha, beta
             before, q = q, w / beta
 
     def _norm(self, a: Array) -> float:
-        return sqrt(self._comm.allreduce(float(a @ a)))
+        return sqrt(self._total(float(a @ a)))
 
 
 def _largest_ritz(alphas: Sequence[float], betas: Sequence[float]) -> float:

@@ -36,8 +36,8 @@ _TWO_ARGUMENTS = {
 
 def function(name: str) -> str:
     """Return a function of the math library for lanes; the compiler vectorises its loop."""
-    if name == ramps.NAME:
-        return ramps.CODE
+    if name in ramps.CODE:
+        return ramps.CODE[name]
     arguments = "ab" if name in _TWO_ARGUMENTS else "a"
     value = _TWO_ARGUMENTS.get(name, f"{name}(a[i])")
     return (
@@ -110,10 +110,10 @@ class LanesFormatter(Formatter):  # type: ignore[misc]
         return text
 
     def _call(self, node: Any) -> str:
-        if node.function == ramps.NAME:
+        if node.function in ramps.CODE:
             table, z = map(self, node.args)
-            self.functions.add(ramps.NAME)
-            return f"{ramps.NAME}(&{table}, ZERO + ({z}))"
+            self.functions.add(node.function)
+            return f"{node.function}(&{table}, ZERO + ({z}))"
         values = [f"({self(argument)})" for argument in node.args]
         if node.function == "power" and values[1] in ("(2)", "(2.0)"):
             return f"({values[0]} * {values[0]})"

@@ -69,7 +69,8 @@ def march(
         velocity: Initial velocity [m/s]: three numbers, or a function of points (3, n) to (3, n).
         folder: Where to write ``summary.json``, ``history.csv`` and ``fields.vtkhdf``; None: not.
         every: Time between outputs [s]; default a fiftieth of the end.
-        check_every: Steps between two checks of domain, cells and energies.
+        check_every: Steps between two checks of domain, cells and energies; a check waits for an
+            output or a bound that comes within half as many more.
         probes: Points whose nearest node's displacement goes into the history [m].
         energy_warning: Relative error of the energy account from which the run warns, once.
         energy_limits: Errors that end the run: negative where energy vanished, positive where it

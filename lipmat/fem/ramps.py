@@ -1,8 +1,9 @@
-"""A sum of squared ramps, ``sum_k d_k (z - t_k)_+^2``, as one operation of UFL.
+"""Sums of powers of ramps, ``sum_k d_k (z - t_k)_+^p``, as one operation of UFL.
 
-It is what splines are made of. Written out, each knot costs four operations for every argument; as
-one operation the kernel adds the knots up in a loop that ends at the first knot which all lanes lie
-below. Kernels over lanes know it (:mod:`lipmat.fem.lanes`), plain FFCx does not.
+They are what splines are made of: slopes of squares, energies of cubes. Written out, each knot
+costs four operations or more for every argument; as one operation the kernel adds the knots up in
+a loop that ends at the first knot which all lanes lie below. Kernels over lanes know them
+(:mod:`lipmat.fem.lanes`), plain FFCx does not.
 """
 
 from __future__ import annotations
@@ -21,10 +22,9 @@ from ufl.core.ufl_type import ufl_type
 from ufl.mathfunctions import BesselFunction
 
 Array = NDArray[np.float64]
-NAME = "ramps"
-CODE = """
-static inline __attribute__((always_inline)) lanes ramps(const double *restrict table, lanes z)
-{
+_CODE = """
+static inline __attribute__((always_inline)) lanes {name}(const double *restrict table, lanes z)
+{{
   const int n = table[0];
   const double *t = table + 1, *d = t + n;
   double most = z[0];
@@ -32,20 +32,18 @@ static inline __attribute__((always_inline)) lanes ramps(const double *restrict 
     most = z[l] > most ? z[l] : most;
   lanes even = ZERO, odd = ZERO;
   for (int k = 0; k < n && t[k] < most; k += 2)
-  {
+  {{
     const lanes a = lanes_fmax(z - t[k], ZERO), b = lanes_fmax(z - t[k + 1], ZERO);
-    even += d[k] * (a * a);
-    odd += d[k + 1] * (b * b);
-  }
+    even += d[k] * ({power_of_a});
+    odd += d[k + 1] * ({power_of_b});
+  }}
   return even + odd;
-}
+}}
 """
-"""The C function: two sums, so that an addition need not wait for the one before."""
 
 
-@ufl_type(is_scalar=True, num_ops=2)
-class Ramps(BesselFunction):  # type: ignore[misc]  # UFL is not followed
-    """The sum, of the first entry of a table and an argument.
+class _Ramps(BesselFunction):  # type: ignore[misc]  # UFL is not followed
+    """A sum of ramps, of the first entry of a table and an argument.
 
     A kin of UFL's Bessel functions, a function of an index and an argument too, so that all passes
     of UFL and FFCx know how to handle it. It has no derivative, and UFL says so.
@@ -57,10 +55,39 @@ class Ramps(BesselFunction):  # type: ignore[misc]  # UFL is not followed
         Operator.__init__(self, (table, argument))
 
     def __str__(self) -> str:
-        return "ramps({}, {})".format(*self.ufl_operands)
+        return f"{type(self).__name__}({', '.join(map(str, self.ufl_operands))})"
 
 
-lnodes._ufl_call_lookup[Ramps] = lambda _, table, z: lnodes.MathFunction(NAME, (table, z))
+@ufl_type(is_scalar=True, num_ops=2)
+class SquaredRamps(_Ramps):
+    """The sum of squares."""
+
+    __slots__ = ()
+
+
+@ufl_type(is_scalar=True, num_ops=2)
+class CubedRamps(_Ramps):
+    """The sum of cubes."""
+
+    __slots__ = ()
+
+
+RAMPS: dict[int, type[_Ramps]] = {2: SquaredRamps, 3: CubedRamps}
+"""The operations by their power."""
+
+
+def _code(name: str, power: int) -> str:
+    of_a, of_b = (" * ".join(x * power) for x in "ab")
+    return _CODE.format(name=name, power_of_a=of_a, power_of_b=of_b)
+
+
+CODE = {f"ramps_{power}": _code(f"ramps_{power}", power) for power in RAMPS}
+"""The C functions by name: two sums, so that an addition need not wait for the one before."""
+
+for _name, _operation in zip(CODE, RAMPS.values(), strict=True):
+    lnodes._ufl_call_lookup[_operation] = lambda _, table, z, name=_name: lnodes.MathFunction(
+        name, (table, z)
+    )
 
 
 def table_of(knots: Array, weights: Array) -> Array:

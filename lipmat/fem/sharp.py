@@ -25,14 +25,14 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import vstack
 
 from lipmat.errors import InputError
 from lipmat.fem.body import Array, Body
+from lipmat.fem.bulk import BulkRows
 from lipmat.fem.eigenvalue import FAILURE_PROBABILITY as STILL_FAILURE
 from lipmat.fem.eigenvalue import ReferenceOperator, randomised_bound
-from lipmat.fem.forms import MaterialForms, degree_of
+from lipmat.fem.gram import Gram
 from lipmat.fem.lanczos import Lanczos
 from lipmat.fem.mpi import MPI
 from lipmat.materials.domain import StretchDomain
@@ -40,14 +40,12 @@ from lipmat.materials.law import Matrix
 from lipmat.materials.stretch_law import StretchLaw
 
 # isort: split
-import basix
 from dolfinx import fem, la
 
 FAILURE_PROBABILITY = 1e-7  # of one refresh
-TOLERANCE = 0.02  # of the eigenvalue: half of it of the step
+TOLERANCE = 0.01  # of the eigenvalue: half of it of the step
 STILL_TOLERANCE = 0.02  # of the eigenvalue of the rest
 BAND, SPREAD = 0.003, 0.2  # of the volume ratio: the neighbourhood of a refresh
-_OTHERS = ((1, 2), (2, 0), (0, 1))  # axes, in the order of the cross product
 Rungs = tuple[int, ...]
 
 
@@ -96,7 +94,7 @@ class SharpBound:
         self.refreshes = 0
         """Bounds so far: with the seed it fixes the random starts, so a restart must set it."""
         self._bulk = {
-            i: _BulkRows(body, forms, body.cells[i])
+            i: BulkRows(body, forms, body.cells[i])
             for i, forms in enumerate(body.forms)
             if isinstance(forms.law, StretchLaw)
         }
@@ -104,6 +102,8 @@ class SharpBound:
         start = 0
         for rows in self._bulk.values():
             start += rows.take_values(self._rows.data[start:])
+        nodes = np.concatenate([rows.nodes for rows in self._bulk.values()])
+        self._gram = Gram(nodes, self._rows.data) if body.comm.size == 1 else None
         self._vector = la.vector(body.space.dofmap.index_map, 3)
         smallest = [dict(m.law.bound().rungs[0].tangent) for m in body.materials]
         for i in self._bulk:
@@ -149,10 +149,10 @@ class SharpBound:
 
     def _operator(self) -> Callable[[Array], Array]:
         """Return the products; on one rank the matrix is formed, which halves their cost."""
-        if self.body.comm.size > 1:
+        if self._gram is None:
             return self._product
-        gram = self._rows @ self._rows.T
-        return lambda y: np.asarray(gram @ y)
+        self._gram.update()
+        return self._gram.__matmul__
 
     def _product(self, y: Array) -> Array:
         """Return ``R^T M^-1 R y`` of the rows that this rank owns."""
@@ -185,52 +185,6 @@ def _number(tangent: Mapping[str, float | Matrix], name: str) -> float:
     return value
 
 
-class _BulkRows:
-    """Vectors r with ``int alpha (cof F : grad u)^2 = sum (r . u)^2``, each over sqrt of the mass.
-
-    Args:
-        body: The body.
-        forms: Those of a law in stretches.
-        cells: Its cells.
-    """
-
-    def __init__(self, body: Body, forms: MaterialForms, cells: NDArray[np.int32]) -> None:
-        self.law = forms.law
-        self._dofs = body.space.dofmap.list[cells]
-        gradient, weight = _gradients(body, cells)
-        if forms.meaned["volumetric"]:
-            gradient, weight = _means(gradient, weight)
-        n, q, a, _ = gradient.shape
-        mass = body.mass[::3][self._dofs]
-        self._scaled = gradient * np.sqrt(weight[:, :, None] / mass[:, None, :])[..., None]
-        self._gradient = np.ascontiguousarray(np.swapaxes(gradient, 2, 3))
-        columns = 3 * self._dofs[:, None, :, None] + np.arange(3)
-        columns = np.broadcast_to(columns, (n, q, a, 3)).ravel()
-        starts = 3 * a * np.arange(n * q + 1)
-        self.pattern = csr_matrix(
-            (np.zeros(columns.size), columns, starts), (n * q, len(body.mass))
-        )
-        """A matrix of the rows' places."""
-
-    def take_values(self, array: Array) -> int:
-        """Put the rows' numbers into the beginning of an array; return how many there are."""
-        self._values = array[: self._scaled.size].reshape(self._scaled.shape)
-        return int(self._scaled.size)
-
-    def update(self, u: Array) -> Array:
-        """Take over a displacement (n_nodes, 3) [m]; return the volume ratios of the rows."""
-        f = self._gradient @ np.take(u, self._dofs, axis=0)[:, None]
-        for i in range(3):
-            f[..., i, i] += 1.0
-        cofactor, ratio = _cofactor(f)
-        np.matmul(self._scaled, cofactor, out=self._values)
-        return ratio
-
-    def scale(self, alpha: float) -> None:
-        """Multiply the energy of the rows by a modulus [Pa]."""
-        self._values *= sqrt(alpha)
-
-
 def applies(body: Body) -> bool:
     """Tell whether some law of a body has a bulk term that can be kept apart."""
     return any(isinstance(m.law, StretchLaw) for m in body.materials)
@@ -241,32 +195,3 @@ def _split(kappa: float, domain: StretchDomain) -> tuple[float, float]:
     compressed = sqrt(2.0) * kappa * (1.0 - domain.volume_min) * domain.stretch_max
     extended = kappa * (domain.volume_max - 1.0) * domain.stretch_max
     return kappa * (2.0 - 1.0 / domain.volume_max), max(compressed, extended)
-
-
-def _gradients(body: Body, cells: NDArray[np.int32]) -> tuple[Array, Array]:
-    """Return the gradients of the nodes' functions (n, q, a, 3) [1/m] and the weights [m^3]."""
-    geometry = body.mesh.geometry
-    kind = getattr(basix.CellType, str(body.mesh.topology.cell_name()))
-    points, weights = basix.make_quadrature(kind, degree_of(body.mesh))
-    element = basix.create_element(basix.ElementFamily.P, kind, 1)
-    slopes = np.moveaxis(element.tabulate(1, points)[1:, :, :, 0], 0, -1)
-    corners = np.swapaxes(geometry.x[geometry.dofmaps[0][cells]], 1, 2)
-    jacobian = corners[:, None] @ slopes
-    volume = np.abs(np.linalg.det(jacobian)) * weights
-    return slopes @ np.linalg.inv(jacobian), volume
-
-
-def _means(gradient: Array, weight: Array) -> tuple[Array, Array]:
-    """Return the mean gradients over the cells (n, 1, a, 3) and the cells' volumes (n, 1)."""
-    volume = weight.sum(axis=1, keepdims=True)
-    mean = (weight[:, :, None, None] * gradient).sum(axis=1, keepdims=True)
-    return mean / volume[..., None, None], volume
-
-
-def _cofactor(f: Array) -> tuple[Array, Array]:
-    """Return the cofactors and determinants of matrices (..., 3, 3), or both transposed."""
-    out = np.empty_like(f)
-    for i, (k, m) in enumerate(_OTHERS):
-        for j, (p, q) in enumerate(_OTHERS):
-            out[..., i, j] = f[..., k, p] * f[..., m, q] - f[..., k, q] * f[..., m, p]
-    return out, (f[..., 0] * out[..., 0]).sum(-1)

@@ -59,6 +59,11 @@ class SharpSteps:
         """Whether the steps are those of bounds at the present state."""
         return self._hasty < HASTY
 
+    @property
+    def next(self) -> int:
+        """Steps done when the pace asks for a new bound."""
+        return self._next
+
     def due(self, steps: int) -> bool:
         """Tell whether the pace asks for a new bound at a number of steps."""
         return self.active and steps >= self._next

@@ -20,7 +20,7 @@ import ufl
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
-from lipmat.fem.ramps import Ramps, table_of
+from lipmat.fem.ramps import RAMPS, table_of
 from lipmat.spectral.aten import UnsupportedOperation, graph_of
 
 Expressions = NDArray[np.object_]
@@ -58,9 +58,15 @@ def _gradient_and_value(potential: Callable[[Tensor], Tensor], x: Tensor) -> tup
     return gradient, value
 
 
-def energy_in_ufl(law: nn.Module, method: str, arguments: Sequence[Any], constant: Constant) -> Any:
+def energy_in_ufl(
+    law: nn.Module,
+    method: str,
+    arguments: Sequence[Any],
+    constant: Constant,
+    compact: bool = False,
+) -> Any:
     """Return the potential ``law.method`` at UFL scalars; arguments as of gradient_in_ufl."""
-    return _evaluate(law, method, 1, arguments, constant)[0]
+    return _evaluate(law, method, 1, arguments, constant, compact=compact)[0]
 
 
 def gradient_in_ufl(
@@ -158,11 +164,11 @@ class _Interpreter:
             ) from error
 
     def _ramps(self, node: fx.Node) -> Expressions | None:
-        """Return a sum of weighted squares of ramps as one operation; None if it is none."""
+        """Return a sum of weighted powers of ramps as one operation; None if it is none."""
         found = _as_ramps(node, self.numeric) if self.compact else None
         if found is None:
             return None
-        argument, sign, knots, weights = found
+        power, argument, sign, knots, weights = found
         z = self._operand(argument)
         numbers = np.broadcast_arrays(self.numeric[weights].numpy(), self.numeric[knots].numpy())
         weight, knot = (x if sign > 0 else x[..., ::-1] for x in numbers)
@@ -173,7 +179,7 @@ class _Interpreter:
             self._tables[key] = self._as_constant(torch.from_numpy(table_of(sign * knot, weight)))
         first = np.broadcast_to(self._tables[key][..., 0], z.shape)
         pairs = zip(first.flat, (sign * z).flat, strict=True)
-        return np.array([Ramps(*pair) for pair in pairs], dtype=object).reshape(z.shape)
+        return np.array([RAMPS[power](*pair) for pair in pairs], dtype=object).reshape(z.shape)
 
     def _operand(self, node: fx.Node) -> Expressions:
         if node in self.symbolic:
@@ -212,11 +218,11 @@ def _name(target: Any) -> str:
 
 def _as_ramps(
     node: Any, numeric: Mapping[fx.Node, Any]
-) -> tuple[fx.Node, int, fx.Node, fx.Node] | None:
-    """Take ``sum(weights * relu(sign * (z[..., None] - knots))^2, -1)`` apart.
+) -> tuple[int, fx.Node, int, fx.Node, fx.Node] | None:
+    """Take ``sum(weights * relu(sign * (z[..., None] - knots))^p, -1)`` apart, p = 2 or 3.
 
     Returns:
-        The nodes of z, sign, knots and weights; None if the node is no such sum.
+        Power, the node of z, sign, the nodes of knots and weights; None if the node is no such sum.
     """
     if (
         not _is_call(node, "sum")
@@ -224,17 +230,27 @@ def _as_ramps(
         or not _is_call(node.args[0], "mul")
     ):
         return None
-    weights, square = node.args[0].args
-    if weights not in numeric or not _is_call(square, "mul"):
+    weights, product = node.args[0].args
+    factors = _factors(product)
+    ramp = factors[0]
+    same = len(factors) in RAMPS and all(factor is ramp for factor in factors)
+    if weights not in numeric or not same:
         return None
-    ramp, same = square.args
-    if ramp is not same or not _is_call(ramp, "relu") or not _is_call(ramp.args[0], "sub"):
+    if not _is_call(ramp, "relu") or not _is_call(ramp.args[0], "sub"):
         return None
     first, second = ramp.args[0].args
     sign, knots, z = (1, second, first) if second in numeric else (-1, first, second)
     if knots not in numeric or not _is_call(z, "unsqueeze") or z.args[1] != -1:
         return None
-    return z.args[0], sign, knots, weights
+    return len(factors), z.args[0], sign, knots, weights
+
+
+def _factors(node: Any) -> list[Any]:
+    """Return the factors of ``a * b * c``, which is a product of a product."""
+    if not _is_call(node, "mul"):
+        return [node]
+    first, last = node.args
+    return [*_factors(first), last]
 
 
 def _is_call(node: Any, name: str) -> bool:

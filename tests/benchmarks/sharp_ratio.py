@@ -17,6 +17,7 @@ import lipmat
 from lipmat.fem.body import Body, Material
 from lipmat.fem.grid import box
 from lipmat.fem.guard import Guard, Verdict
+from lipmat.fem.integrator import CentralDifference
 from lipmat.fem.loads import Motion
 from lipmat.fem.mpi import MPI
 from lipmat.materials.law import Law
@@ -52,21 +53,27 @@ def ratios(law: Law, cells: tuple[int, int, int]) -> tuple[np.ndarray, lipmat.Re
     """
     body = Body(box((1, 1, 6), cells, "hexahedron", MPI.COMM_SELF), [Material(law, 930.0)])
     found: list[float] = []
-    check = Guard.check
+    steps: list[float] = []
+    check, finish = Guard.check, CentralDifference.finish_step
 
     def watched(self: Guard, rungs: tuple[int, ...], time: float, interval: float) -> Verdict:
-        if time > 0.0:
-            step = interval / CHECK_EVERY
-            found.append(step / exact_limit(body, self._displacement))
+        if steps:
+            found.append(steps[-1] / exact_limit(body, self._displacement))
         return check(self, rungs, time, interval)
 
+    def noted(self: CentralDifference, step: float, time: float) -> None:
+        steps.append(step)
+        finish(self, step, time)
+
     Guard.check = watched  # type: ignore[method-assign]
+    CentralDifference.finish_step = noted  # type: ignore[method-assign]
     try:
         step = lipmat.critical_step(body)
         settings = {"every": END, "check_every": CHECK_EVERY, "velocity": twist}
         record = lipmat.march(body, step, END, loads=[Motion("z-min", (0, 0, 0))], **settings)
     finally:
         Guard.check = check  # type: ignore[method-assign]
+        CentralDifference.finish_step = finish  # type: ignore[method-assign]
     return np.array(found[:-1]), record
 
 

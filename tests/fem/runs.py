@@ -47,7 +47,7 @@ def run(kind: str, folder: Path, **settings: Any) -> Record:
         "loads": [Gravity((0, 0, -9.81)), Motion("z-min", (0, 0, 0))],
         "velocity": swing,
         "end": 0.8,
-        "check_every": 7,
+        "check_every": 2,
         "sharp": False,  # the steps of the ladder; those that are sharp have tests of their own
     }
     if kind == "linear":

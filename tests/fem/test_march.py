@@ -103,6 +103,18 @@ def test_energies_of_the_history_balance() -> None:
     assert volume.min() > 0.9
 
 
+@pytest.mark.parametrize(("every", "between"), [(0.06, {26}), (0.11, {20, 27})])
+def test_a_check_waits_for_an_output_that_comes_soon(every: float, between: set[int]) -> None:
+    """One that is due within half as many steps again; else there are checks between."""
+    checks: list[int] = []
+    step = run(end=1e-3, sharp=False).summary["certificate"]["step"]
+    scale = step / (0.06 / 26)  # an output after 26 and after 47 steps
+    settings: dict[str, Any] = {"end": 10 * every * scale, "every": every * scale, "sharp": False}
+    run(progress=lambda found: checks.append(found.steps), velocity=(0.0, 0.0, 0.1), **settings)
+    assert set(np.diff(checks)[:-1].tolist()) <= {b + k for b in between for k in (0, 1)}
+    assert len(checks) <= 10 * len(between) + 2
+
+
 def test_nothing_is_written_without_a_folder(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     record = run(end=0.01, velocity=(0.0, 0.0, 1.0))

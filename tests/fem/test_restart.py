@@ -161,13 +161,13 @@ def test_killed_at_ten_moments(whole: tuple[str, Path, Record], tmp_path: Path) 
 
 def test_a_killed_run_loses_no_more_than_the_time_since_its_restart_file(tmp_path: Path) -> None:
     """With a restart file at every check, at most one check's steps are done again."""
-    kill_after(12, 0.0, "rubber", tmp_path)
+    kill_after(24, 0.0, "rubber", tmp_path)
     with np.load(tmp_path / "restart.npz") as file:
         about = json.loads(file["about"].tobytes())
     steps = about["values"]["integrator"]["steps"]
     seen = []
     run("rubber", tmp_path, resume=True, progress=seen.append)
-    assert seen[0].steps == steps >= 7 * 6  # twelve checks, a few of them for outputs
+    assert seen[0].steps == steps >= 42  # 24 checks, a few of them for outputs
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(1e-9, True), (1e9, False)])
@@ -263,7 +263,7 @@ def test_hdf5_that_meets_a_limit_ends_the_run_too(
 @pytest.fixture(scope="module")
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stopped")
-    run("rubber", folder, progress=stop_at(9))
+    run("rubber", folder, progress=stop_at(25))
     return folder
 
 
@@ -314,7 +314,7 @@ def test_spoilt_folders_are_refused(
         ("linear", {"verify": False}, "restart.npz: found materials .*, expected"),
         ("rubber", {"end": 0.5}, "found end 0.5, expected 0.8 as in the interrupted run"),
         ("rubber", {"every": 0.01}, "found every 0.01, expected 0.046"),
-        ("rubber", {"check_every": 8}, "found check_every 8, expected 7"),
+        ("rubber", {"check_every": 8}, "found check_every 8, expected 2"),
         ("rubber", {"probes": []}, r"found probes \[\], expected"),
         ("rubber", {"identity": {"case": "abc"}}, "found case abc, expected missing"),
     ],
@@ -333,7 +333,7 @@ def test_other_added_mass_and_other_walls_are_refused(stopped: Path) -> None:
     heavy = small_box(law("rubber"), "hexahedron", cells=2, distort=True)
     scaled, _ = requested_step(heavy, 5 * with_wall.value, mass_scaling=True)
     scaled.control.longest = np.inf
-    settings: dict[str, Any] = {"check_every": 7, "every": 0.046, "probes": [(1, 1, 1)]}
+    settings: dict[str, Any] = {"check_every": 2, "every": 0.046, "probes": [(1, 1, 1)]}
     for body, step, message in (
         (heavy, scaled, r"found mass .* kg, expected .* kg as in"),
         (same, with_wall, "found walls .*, expected"),

@@ -33,11 +33,11 @@ def solve(kind: str, folder: Path, mode: str) -> Record:
         velocity=lambda x: 2.0 * x[2] * np.stack([0.5 - x[1], x[0] - 0.5, 0 * x[0]]),
         folder=folder,
         every=0.022,
-        check_every=6,
+        check_every=2,
         probes=[(0.5, 0.5, 2.0)],
         verify=kind == "linear",
         sharp=False,  # its random starts depend on the ranks
-        progress=stop_at(15) if mode == "stop" else None,
+        progress=stop_at(21) if mode == "stop" else None,
         resume=mode == "resume",
     )
 
