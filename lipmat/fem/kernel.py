@@ -162,9 +162,18 @@ static inline void remember(double *restrict to, const lanes *restrict from,
     }
 }
 """
+_FETCH = """
+static inline void fetch(const double *const *next, const int point, const int block)
+{
+  for (int l = 0; l < LANES; ++l)
+    for (int i = 0; i < block; i += 8)
+      __builtin_prefetch(next[l] + block * point + i);
+}
+"""
+"""Brings what the next cells remember of a point into the cache, while a point is computed."""
 _KERNEL = """
-static inline void {name}(lanes *restrict A, const lanes *restrict w,
-                          const double *restrict c, const lanes *restrict coordinate_dofs)
+static inline void {name}(lanes *restrict A, const lanes *restrict w, const double *restrict c,
+                          const lanes *restrict coordinate_dofs, const double *const *next)
 {{
 {body}}}
 """
@@ -263,7 +272,7 @@ def generate(program: Program) -> str:
     functions = "".join(map(function, sorted({*formatter.functions, "fmin", "fmax"})))
     bodies = "".join(_KERNEL.format(name=name, body=body) for name, body in kernels.items())
     fixed = (_HADAMARD, _GATHER, _ADD, _ADD_NUMBER, _POINTS)
-    return "".join((_HEAD, functions, bodies, *fixed, _loop(program)))
+    return "".join((_HEAD, functions, _FETCH, bodies, *fixed, _loop(program)))
 
 
 def _kernels(program: Program, formatter: LanesFormatter) -> dict[str, str]:
@@ -271,7 +280,10 @@ def _kernels(program: Program, formatter: LanesFormatter) -> dict[str, str]:
     kernels = {}
     for k, advance in enumerate(program.coefficients):
         if isinstance(advance, Advance):
-            body = _of_expression(advance.expression, advance.points, formatter)
+            block = program.fields[advance.field].block
+            fetching = LanesFormatter(f"fetch(next, {lanes.POINT}, {block});\n")
+            body = _of_expression(advance.expression, advance.points, fetching)
+            formatter.functions |= fetching.functions
             kernels[f"advance_{k}"] = body
     if isinstance(program.integrand, Extremes):
         extremes = program.integrand
@@ -367,11 +379,16 @@ def _advanced(
         offset += fields[k].size
     field, k, size = fields[advance.field], advance.field, advance.size
     at = f"dofs[{k}], cell, used, {field.nodes}, {field.block}, {size}"
+    last = "first + LANES + l < count ? first + LANES + l : count - 1"
     return [
+        f"const double *next_{number}[LANES];",
+        "for (int l = 0; l < LANES; ++l)",
+        f"  next_{number}[l] = fields[{k}]",
+        f"    + {field.block} * (int64_t)dofs[{k}][{field.nodes} * (int64_t)cells[{last}]];",
         f"lanes {own}[{offset}];",
         *lines,
         f"memset({to}, 0, {len(advance.points) * size} * sizeof *w);",
-        f"advance_{number}({to}, {own}, constants + {advance.constants}, X);",
+        f"advance_{number}({to}, {own}, constants + {advance.constants}, X, next_{number});",
         f"remember((double *)fields[{k}], {to}, {at});",
     ]
 
@@ -388,7 +405,7 @@ def _terms(program: Program) -> list[str]:
     entries = 1 if program.test is None else program.test.size
     return [
         *(f"lanes A{o}[{entries}] = {{{{0}}}};" for o in outputs),
-        *(f"term_{k}(A{o}, w, constants, X);" for k, o in enumerate(program.outputs)),
+        *(f"term_{k}(A{o}, w, constants, X, 0);" for k, o in enumerate(program.outputs)),
         *(x for o in outputs if program.test for x in _transformed(f"A{o}", program.test)),
         *(_addition(o, program) for o in outputs),
     ]
@@ -406,7 +423,7 @@ def _extremes(extremes: Extremes) -> list[str]:
     """Return the lines that evaluate an expression and keep its extremes over the points."""
     points, kept = len(extremes.points), extremes.kept
     size = extremes.expression.ufl_shape[0]
-    lines = [f"lanes A[{points * size}] = {{{{0}}}};", "term_0(A, w, constants, X);"]
+    lines = [f"lanes A[{points * size}] = {{{{0}}}};", "term_0(A, w, constants, X, 0);"]
     for k, (component, extreme) in enumerate(kept):
         lines += [
             f"lanes best_{k} = A[{component}];",

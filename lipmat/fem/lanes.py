@@ -24,6 +24,8 @@ from ffcx.codegeneration.C.formatter import Formatter
 
 HEXAHEDRON = 8
 """Nodes of a cell whose tables are changed."""
+POINT = "iq"
+"""What FFCx calls the number of a quadrature point."""
 _ROUNDING = 1e-14
 _NUMBERS = (lnodes.DataType.SCALAR, lnodes.DataType.REAL)
 _TWO_ARGUMENTS = {
@@ -50,12 +52,16 @@ def function(name: str) -> str:
 class LanesFormatter(Formatter):  # type: ignore[misc]
     """Prints FFCx's syntax tree in C, with lanes for all numbers but tables and constants.
 
+    Args:
+        at_points: Line to print before those of each quadrature point, whose number is ``POINT``.
+
     Attributes:
         functions: Names of the functions of the math library that were printed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, at_points: str = "") -> None:
         super().__init__("float64")
+        self._at_points = at_points
         self.functions: set[str] = set()
         self._tables: dict[str, NDArray[np.float64]] = {}
         self._identities: set[str] = set()
@@ -89,6 +95,9 @@ class LanesFormatter(Formatter):  # type: ignore[misc]
             self._point = self(node.indices[-2])
             return "1.0"
         text: str = super().__call__(node)
+        if isinstance(node, lnodes.ForRange) and self(node.index) == POINT:
+            head, lines = text.split("{\n", 1)
+            text = f"{head}{{\n{self._at_points}{lines}"
         return text
 
     def _array(self, node: Any) -> str:
