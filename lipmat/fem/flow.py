@@ -1,12 +1,14 @@
 """Branches that flow, in UFL: trial, stress and history of a step, energy of the springs.
 
 What a branch does is the law's scalar map, traced from torch; this module lifts it to tensors. At
-large strain a branch remembers ``A = C_v^-1``. Its trial ``b = F A F^T`` is similar to ``Y = A C``,
+large strain a branch remembers ``A = C_v^-1``. Its trial ``b = F A F^T`` is similar to ``T = C A``,
 so with functions w and m of the eigenvalues of b
 
-    P = F w(Y) A,      A_new = m(Y) A
+    P = F A w(T),      A_new = A m(T)
 
-need neither eigenvectors nor inverses (``w = tau / b``, ``m = exp(-2 (eps_trial - eps))``).
+need neither eigenvectors nor inverses (``w = tau / b``, ``m = exp(-2 (eps_trial - eps))``). In
+Newton's form with nodes x, ``A v(T) = v[1] A + v[1,2] B + v[1,2,3] D`` with the symmetric tensors
+``B = A (T - x_1)`` and ``D = B (T - x_2)``, which serve all functions.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ import ufl
 
 from lipmat.fem.lift import (
     deformation_gradient,
+    divided_differences,
     eigenvalues,
-    isotropic_function,
     mandel_vector,
     symmetric_tensor,
 )
@@ -108,7 +110,12 @@ class _Trial:
 
     strains: Sequence[Any]
     nodes: Sequence[Any] = ()
-    inverse: Any = None  # A = C_v^-1
+    powers: Sequence[Any] = ()  # A = C_v^-1, B and D
+
+    def times(self, values: Sequence[Any]) -> Any:
+        """Return ``A v(T)``, symmetric, of values of v at the nodes."""
+        shares = divided_differences(self.nodes, values)
+        return sum(d * x for d, x in zip(shares, self.powers, strict=True))
 
 
 @dataclass(frozen=True)
@@ -185,16 +192,18 @@ class _LogBranch(_LinearSprings):
 
     def trial(self, internal: Sequence[Any]) -> _Trial:
         """Return the elastic strains that a branch would have without flow."""
-        a = ufl.Identity(3) + symmetric_tensor(internal)
-        nodes = eigenvalues(self._f * a * self._f.T)
+        a, one = ufl.Identity(3) + symmetric_tensor(internal), ufl.Identity(3)
+        similar = self._c * a
+        nodes = eigenvalues(similar)
         logs = [0.5 * ufl.ln(x) for x in nodes]
         mean = sum(logs) / 3
-        return _Trial([x - mean for x in logs], nodes, a)
+        first = _symmetric(a * (similar - nodes[0] * one))
+        second = _symmetric(first * (similar - nodes[1] * one))
+        return _Trial([x - mean for x in logs], nodes, (a, first, second))
 
     def _second_piola(self, trial: _Trial, kirchhoff: Sequence[Any]) -> Any:
         """Return the second Piola–Kirchhoff stress of principal Kirchhoff stresses of a trial."""
-        pull = [t / x for t, x in zip(kirchhoff, trial.nodes, strict=True)]
-        return isotropic_function(trial.inverse * self._c, trial.nodes, pull) * trial.inverse
+        return trial.times([t / x for t, x in zip(kirchhoff, trial.nodes, strict=True)])
 
     def stress(self, trial: _Trial) -> Any:
         """Return the first Piola–Kirchhoff stress of a trial, over 2G."""
@@ -202,17 +211,21 @@ class _LogBranch(_LinearSprings):
 
     def internal(self, trial: _Trial, share: Any) -> list[Any]:
         """Return ``A - 1`` where a share of the trial is left."""
-        slip = [ufl.exp(-2 * (1 - share) * e) for e in trial.strains]
-        after = isotropic_function(trial.inverse * self._c, trial.nodes, slip) * trial.inverse
-        return mandel_vector(ufl.sym(after) - ufl.Identity(3))
+        after = trial.times([ufl.exp(-2 * (1 - share) * e) for e in trial.strains])
+        return mandel_vector(after - ufl.Identity(3))
 
     def change(self, trial: _Trial, before: Sequence[Any]) -> Any:
         """Return ``trial : d e``, which is ``S : d C / 2`` over 2G but for higher orders."""
         return self._power(self._second_piola(trial, trial.strains), before)
 
     def _power(self, second_piola: Any, before: Sequence[Any]) -> Any:
-        moves = zip(mandel_vector(ufl.sym(second_piola)), self.last, before, strict=True)
+        moves = zip(mandel_vector(second_piola), self.last, before, strict=True)
         return sum(t * (c - b) for t, c, b in moves) / 2
+
+
+def _symmetric(a: Any) -> Any:
+    """Return a UFL tensor that is symmetric, by one of each two equal components."""
+    return ufl.as_matrix([[a[min(i, j), max(i, j)] for j in range(3)] for i in range(3)])
 
 
 class _StiffeningBranch(_LogBranch):

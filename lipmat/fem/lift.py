@@ -57,18 +57,20 @@ _ROOT2 = float(np.sqrt(2.0))
 
 
 def eigenvalues(c: Any) -> tuple[Any, Any, Any]:
-    """Return the eigenvalues c_1 > c_2 > c_3 of a symmetric UFL tensor by Cardano's formula.
+    """Return the eigenvalues c_1 > c_2 > c_3 of a UFL tensor by Cardano's formula.
 
-    They are kept apart by 1e-8 of their mean (Smith, Commun. ACM 4 (1961) 168).
+    The tensor is symmetric or similar to such a one. The eigenvalues are kept apart by 1e-8 of
+    their mean (Smith, Commun. ACM 4 (1961) 168).
     """
     mean = ufl.tr(c) / 3
     d = [c[i, i] - mean for i in range(3)]
     yz, xz, xy = c[1, 2], c[0, 2], c[0, 1]
-    off = yz * yz + xz * xz + xy * xy
+    zy, zx, yx = c[2, 1], c[2, 0], c[1, 0]
+    off = yz * zy + xz * zx + xy * yx
     square = (d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + 2 * off) / 6
     radius = ufl.sqrt(square + (_APART * mean) ** 2 + _SMALLEST**2)
     determinant = (
-        d[0] * (d[1] * d[2] - yz * yz) - xy * (xy * d[2] - yz * xz) + xz * (xy * yz - d[1] * xz)
+        d[0] * (d[1] * d[2] - yz * zy) - xy * (yx * d[2] - yz * zx) + xz * (yx * zy - d[1] * zx)
     )
     cosine = determinant / (2 * radius * radius * radius)
     bounded = ufl.max_value(ufl.min_value(cosine, _ANGLE), -_ANGLE)
@@ -99,14 +101,19 @@ def _horner(coefficients: Sequence[float], x: Any) -> Any:
     return out
 
 
-def isotropic_function(c: Any, node: Sequence[Any], value: Sequence[Any]) -> Any:
-    """Return the tensor with the eigenvectors of c and these values at its eigenvalues."""
+def divided_differences(node: Sequence[Any], value: Sequence[Any]) -> tuple[Any, Any, Any]:
+    """Return Newton's v[1], v[1,2] and v[1,2,3] of values at three nodes."""
     v12 = (value[0] - value[1]) / (node[0] - node[1])
     v23 = (value[1] - value[2]) / (node[1] - node[2])
-    v123 = (v12 - v23) / (node[0] - node[2])
+    return value[0], v12, (v12 - v23) / (node[0] - node[2])
+
+
+def isotropic_function(c: Any, node: Sequence[Any], value: Sequence[Any]) -> Any:
+    """Return the tensor with the eigenvectors of c and these values at its eigenvalues."""
+    v1, v12, v123 = divided_differences(node, value)
     one = ufl.Identity(3)
     a, b = c - node[0] * one, c - node[1] * one
-    return value[0] * one + v12 * a + v123 * (a * b)
+    return v1 * one + v12 * a + v123 * (a * b)
 
 
 def deformation_gradient(h: Any) -> Any:
