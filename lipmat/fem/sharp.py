@@ -111,10 +111,17 @@ class SharpBound:
         operator = operator or ReferenceOperator(body)
         self._still = randomised_bound(operator, smallest, seed, STILL_TOLERANCE).upper
 
-    def refresh(self, displacement: fem.Function, rungs: Rungs) -> SharpFrequency:
+    def refresh(
+        self, displacement: fem.Function, rungs: Rungs, wider: float = 1.0
+    ) -> SharpFrequency:
         """Return the bound at a displacement whose stretches lie in the rungs' domains.
 
         It holds for the geometry of this displacement and all states in the domains that it names.
+
+        Args:
+            displacement: Of the body.
+            rungs: Of each material.
+            wider: Factor on the width of the neighbourhood in the volume ratio [-].
         """
         u = displacement.x.array.reshape(-1, 3)
         domains: list[StretchDomain | None] = [
@@ -122,7 +129,7 @@ class SharpBound:
         ]
         betas: dict[int, float] = {}
         for i, rows in self._bulk.items():
-            domains[i] = domain = self._neighbourhood(domains[i], rows.update(u))
+            domains[i] = domain = self._neighbourhood(domains[i], rows.update(u), wider)
             alpha, betas[i] = _split(float(rows.law.bulk_modulus), domain)
             rows.scale(alpha)
         lanczos = Lanczos(self._operator(), self._start(), self.body.comm)
@@ -132,12 +139,14 @@ class SharpBound:
         found = bulk.upper, rest, bulk.ritz, bulk.products
         return SharpFrequency(omega, *found, failure, tuple(domains))
 
-    def _neighbourhood(self, domain: StretchDomain | None, ratios: Array) -> StretchDomain:
+    def _neighbourhood(
+        self, domain: StretchDomain | None, ratios: Array, wider: float
+    ) -> StretchDomain:
         """Return a rung's domain with a band around the present volume ratios."""
         assert domain is not None
         extremes = (float(ratios.min(initial=1.0)), -float(ratios.max(initial=1.0)))
         low, high = (self.body.comm.allreduce(x, op=MPI.MIN) for x in extremes)
-        band = BAND + SPREAD * max(1.0 - low, -high - 1.0)
+        band = wider * (BAND + SPREAD * max(1.0 - low, -high - 1.0))
         return StretchDomain(
             domain.stretch_min, domain.stretch_max, low / (1.0 + band), -high * (1.0 + band)
         )

@@ -20,6 +20,7 @@ NOTICED = 0.002  # energy error that makes the run back off [-]
 BACK_OFF = 0.1  # of the step
 START = 0.9  # share of the limit at first: a fall from near the limit adds energy
 HASTY = 3  # bounds that followed the one before too soon
+WIDER = 2.0  # how much wider the neighbourhoods are after each of them [-]
 
 
 class SharpSteps:
@@ -29,9 +30,9 @@ class SharpSteps:
     not computed, while the sharp bound is below what Lanczos found from below for the smallest
     domain: larger domains only have larger frequencies.
 
-    A body that leaves the neighbourhood of a bound within a few steps, ``HASTY`` times, changes too
-    fast for this to pay, and steps that change often add energy: the rest of the run then takes
-    the steps of the ladder.
+    A body that leaves the neighbourhood of a bound within a few steps gets wider ones. If it does
+    so ``HASTY`` times, it changes too fast for this to pay, and steps that change often add energy:
+    the rest of the run then takes the steps of the ladder.
 
     Every frozen tangent is stable at the limit, but the nonlinear run may still grow there. So the
     run watches its energy account: each time energy has come from nowhere, ``NOTICED`` of the
@@ -94,7 +95,7 @@ class SharpSteps:
         control = self._control
         if not self.active:
             return control.at(rungs).value
-        found = self._bound.refresh(displacement, rungs)
+        found = self._bound.refresh(displacement, rungs, WIDER**self._hasty)
         self._book(found)
         omega, self._domains = found.omega, found.domains
         if omega > self._least:

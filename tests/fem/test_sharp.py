@@ -91,6 +91,17 @@ def test_a_rotation_of_the_body_changes_nothing() -> None:
     assert after.domains[0].volume_max == pytest.approx(before.domains[0].volume_max, rel=1e-9)
 
 
+def test_a_wider_neighbourhood_costs_some_of_the_step() -> None:
+    """Twice as wide on both sides of the state, and bounded by more."""
+    body = body_of(STIFF, "hexahedron", "selective")
+    bound, at_rest = SharpBound(body), Force(body).u
+    narrow, wide = (bound.refresh(at_rest, (0,), wider) for wider in (1.0, 2.0))
+    bands = [d.volume_max - 1.0 for found in (narrow, wide) if (d := found.domains[0])]
+    assert bands[1] == pytest.approx(2.0 * bands[0])
+    assert 0.0 < narrow.rest < wide.rest
+    assert wide.volumetric == pytest.approx(narrow.volumetric, rel=0.02)
+
+
 def test_several_materials() -> None:
     """Half of the body is linear, half rubber: the bound holds and a larger rung raises it."""
     grid = box((1, 1, 1), (2, 2, 2), "hexahedron", MPI.COMM_SELF)

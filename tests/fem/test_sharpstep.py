@@ -79,6 +79,16 @@ def test_a_body_that_changes_too_fast_gets_the_steps_of_the_ladder() -> None:
     assert record.summary["certificate"]["step"] in ladder[1:]  # it left the smallest domain
 
 
+def test_checks_in_close_succession_end_no_sharp_steps() -> None:
+    """A column that is stopped leaves its first neighbourhoods at once, then stays in wider ones."""
+    body = column()
+    settings = {"loads": [Motion("z-min", (0, 0, 0))], "velocity": (0.0, 0.0, -1.0)}
+    record = march(body, critical_step(body), END, check_every=3, **settings)
+    assert record.outcome is Outcome.COMPLETED
+    assert not record.summary["sharp"]["given_up"]
+    assert abs(record.summary["energy"]["error"]) <= 0.003
+
+
 def test_domains_that_give_no_step_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """The column goes through three domains of the ladder, and its first is all that is solved."""
     body, problems, states = column(), [], []
