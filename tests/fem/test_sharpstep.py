@@ -80,7 +80,7 @@ def test_a_body_that_changes_too_fast_gets_the_steps_of_the_ladder() -> None:
 
 
 def test_checks_in_close_succession_end_no_sharp_steps() -> None:
-    """A column that is stopped leaves its first neighbourhoods at once, then stays in wider ones."""
+    """A column that is stopped at once leaves its first neighbourhoods and stays in wider ones."""
     body = column()
     settings = {"loads": [Motion("z-min", (0, 0, 0))], "velocity": (0.0, 0.0, -1.0)}
     record = march(body, critical_step(body), END, check_every=3, **settings)
