@@ -14,7 +14,8 @@ import pytest
 from scipy.linalg import expm
 from scipy.optimize import brentq
 
-from lipmat.fem.body import Body
+from lipmat.fem.body import Body, Material
+from lipmat.fem.grid import box
 from lipmat.fem.mpi import MPI
 from lipmat.fem.step import critical_step
 from lipmat.materials.linear import LinearElastic
@@ -54,10 +55,10 @@ def timoshenko(support: str, poisson: float) -> float:
     return float(brentq(mismatch, 0.9 * slender(support), slender(support), xtol=1e-9))
 
 
-def beam(across: int, poisson: float) -> Body:
+def beam(across: int, poisson: float, formulation: str = "selective") -> Body:
     size, cells = (LENGTH, SIDE, SIDE), (20 * across, across, across)
-    law = LinearElastic(YOUNG, poisson)
-    return Body.box(size, cells, "hexahedron", law, DENSITY, MPI.COMM_SELF)
+    grid = box(size, cells, "hexahedron", MPI.COMM_SELF)
+    return Body(grid, [Material(LinearElastic(YOUNG, poisson), DENSITY)], formulation)
 
 
 def first_mode(body: Body, support: str) -> tuple[float, np.ndarray]:
@@ -90,6 +91,15 @@ def test_frequency_against_timoshenko(support: str, poisson: float, tolerance: f
     assert (4.0 * fine - coarse) / 3.0 == pytest.approx(exact, rel=tolerance)
     assert coarse > fine > exact
     assert fine == pytest.approx(exact, rel=3e-3)
+
+
+@pytest.mark.parametrize("support", ["free", "clamped"])
+def test_reduced_integration_swings_as_full_does(support: str) -> None:
+    """Within 2 % with six hexahedra over the thickness, on the other side of the exact one."""
+    names = ("full", "reduced")
+    full, reduced = (first_mode(beam(6, 0.3, name), support)[0] for name in names)
+    assert reduced < timoshenko(support, 0.3) < full
+    assert reduced == pytest.approx(full, rel=0.02)
 
 
 @pytest.mark.parametrize("level", ["linearised", "convex"])
