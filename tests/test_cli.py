@@ -173,7 +173,10 @@ def test_resume_ends_as_the_run_in_one_go(lipmat: Lipmat, material: Path, tmp_pa
 
 
 def test_what_cannot_be_resumed(lipmat: Lipmat, material: Path, tmp_path: Path) -> None:
-    refused(lipmat("resume", tmp_path / "none"), "none", "there is no case.toml")
+    for command in ("resume", "plot"):
+        refused(lipmat(command, tmp_path / "none"), "none", "there is no such folder")
+    (tmp_path / "empty").mkdir()
+    refused(lipmat("resume", tmp_path / "empty"), "empty", "there is no case.toml")
     case = tmp_path / "case.toml"
     short = 'end = "0.2 ms"\nenergy_warning = 1e-9'
     case.write_text(CASE.format(file=material).replace('end = "2 ms"', short))

@@ -33,6 +33,16 @@ def print_json(content: Any) -> None:
         print(jsonlib.dumps(content, indent=2, default=str))
 
 
+def refuse_no_folder(folder: Path) -> None:
+    """Refuse what is no folder, before torch or pyvista is imported, which takes seconds.
+
+    Raises:
+        InputError: There is none.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: there is no such folder, expected that of a run")
+
+
 def refuse_no_material(file: Path) -> None:
     """Refuse what is no file, before torch is imported, which takes seconds.
 

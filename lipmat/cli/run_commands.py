@@ -14,6 +14,7 @@ from lipmat.cli.app import (
     app,
     exit_code,
     print_json,
+    refuse_no_folder,
     refuse_no_material,
 )
 from lipmat.errors import InputError
@@ -169,6 +170,7 @@ def resume(folder: Path, *, json: Json = False) -> int:
     folder
         Folder that lipmat run left.
     """
+    refuse_no_folder(folder)
     from lipmat.cli.simulate import case_in, is_ensemble
     from lipmat.cli.simulate import resume as go_on
     from lipmat.cli.terminal import Terminal
@@ -197,6 +199,7 @@ def plot(folder: Path, *, movie: bool = True) -> None:
     movie
         Make the movie too.
     """
+    refuse_no_folder(folder)
     from lipmat.cli.simulate import is_ensemble
     from lipmat.cli.terminal import Terminal
     from lipmat.plotting import plot_run
