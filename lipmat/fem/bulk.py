@@ -9,7 +9,6 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from lipmat.fem.body import Array, Body
 from lipmat.fem.compiler import library
@@ -19,13 +18,15 @@ from lipmat.fem.mpi import MPI  # noqa: F401  (before dolfinx)
 # isort: split
 import basix
 
+CHUNK = 2**12  # cells whose gradients at all points are held at a time
 _DECLARATION = """void rows(int64_t count, int64_t width, const int32_t *nodes, const double *u,
-          const double *gradient, const double *scaled, double *out, double *ratio);"""
+          const double *gradient, const double *of_rows, const double *of_nodes, double *out,
+          double *ratio);"""
 _CODE = """
 #include <stdint.h>
 void rows(int64_t count, int64_t width, const int32_t *nodes, const double *u,
-          const double *gradient, const double *scaled, double *restrict out,
-          double *restrict ratio)
+          const double *gradient, const double *of_rows, const double *of_nodes,
+          double *restrict out, double *restrict ratio)
 {
   for (int64_t r = 0; r < count; ++r)
   {
@@ -42,9 +43,11 @@ void rows(int64_t count, int64_t width, const int32_t *nodes, const double *u,
       }
     ratio[r] = f[0] * c[0] + f[1] * c[1] + f[2] * c[2];
     for (int64_t k = r * width; k < (r + 1) * width; ++k)
+    {
+      const double *g = gradient + 3 * k, share = of_rows[r] * of_nodes[nodes[k]];
       for (int i = 0; i < 3; ++i)
-        out[3 * k + i] = c[3 * i] * scaled[3 * k] + c[3 * i + 1] * scaled[3 * k + 1]
-                         + c[3 * i + 2] * scaled[3 * k + 2];
+        out[3 * k + i] = share * (c[3 * i] * g[0] + c[3 * i + 1] * g[1] + c[3 * i + 2] * g[2]);
+    }
   }
 }
 """
@@ -61,36 +64,22 @@ class BulkRows:
 
     def __init__(self, body: Body, forms: MaterialForms, cells: NDArray[np.int32]) -> None:
         self.law = forms.law
-        dofs = body.space.dofmap.list[cells]
-        gradient, weight = _gradients(body, cells)
-        if forms.meaned["volumetric"]:
-            gradient, weight = _means(gradient, weight)
-        n, q, a, _ = gradient.shape
-        mass = body.mass[::3][dofs]
-        scaled = gradient * np.sqrt(weight[:, :, None] / mass[:, None, :])[..., None]
-        self._scaled = scaled.reshape(n * q, a, 3)
-        self.nodes = np.repeat(dofs, q, axis=0)
-        """Of each row, shape (n, a)."""
-        self._gradient = gradient.reshape(n * q, a, 3)
-        columns = 3 * dofs[:, None, :, None] + np.arange(3)
-        columns = np.broadcast_to(columns, (n, q, a, 3)).ravel()
-        starts = 3 * a * np.arange(n * q + 1)
-        self.pattern = csr_matrix(
-            (np.zeros(columns.size), columns, starts), (n * q, len(body.mass))
-        )
-        """A matrix of the rows' places."""
+        self._gradient, weight = _chunked(body, cells, forms.meaned["volumetric"])
+        self.nodes = np.repeat(body.space.dofmap.list[cells], weight.shape[1], axis=0)
+        """Of each row, shape (n q, a)."""
+        self._of_rows, self._of_nodes = np.sqrt(weight), 1.0 / np.sqrt(body.mass[::3])
         self._ffi, found = library("bulk", _CODE, _DECLARATION, lambda: _CODE)
         self._rows = found.rows
 
-    def take_values(self, array: Array) -> int:
-        """Put the rows' numbers into the beginning of an array; return how many there are."""
-        self._values = array[: self._scaled.size].reshape(self._scaled.shape)
-        return int(self._scaled.size)
+    def put_into(self, array: Array) -> int:
+        """Keep the rows' numbers in the beginning of an array; return how many there are."""
+        self._values = array[: self._gradient.size]
+        return int(self._gradient.size)
 
     def update(self, u: Array) -> Array:
         """Take over a displacement (n_nodes, 3) [m]; return the volume ratios of the rows."""
         ratios = np.empty(len(self.nodes))
-        reals = (u, self._gradient, self._scaled, self._values, ratios)
+        reals = (u, self._gradient, self._of_rows, self._of_nodes, self._values, ratios)
         nodes = self._ffi.from_buffer("int32_t[]", self.nodes)
         self._rows(*self.nodes.shape, nodes, *(self._ffi.from_buffer("double[]", x) for x in reals))
         return ratios
@@ -98,6 +87,21 @@ class BulkRows:
     def scale(self, alpha: float) -> None:
         """Multiply the energy of the rows by a modulus [Pa]."""
         self._values *= sqrt(alpha)
+
+
+def _chunked(body: Body, cells: NDArray[np.int32], means: bool) -> tuple[Array, Array]:
+    """Return gradients and weights, or the means over the cells, without large arrays between."""
+    gradient, weight = (np.empty((len(cells), *x.shape[1:])) for x in _of(body, cells[:1], means))
+    for start in range(0, len(cells), CHUNK):
+        part = slice(start, start + CHUNK)
+        gradient[part], weight[part] = _of(body, cells[part], means)
+    return gradient, weight
+
+
+def _of(body: Body, cells: NDArray[np.int32], means: bool) -> tuple[Array, Array]:
+    """Return gradients and weights of cells, or means and volumes."""
+    pair = _gradients(body, cells)
+    return _means(*pair) if means else pair
 
 
 def _gradients(body: Body, cells: NDArray[np.int32]) -> tuple[Array, Array]:

@@ -262,6 +262,7 @@ class Driver:
         present = self.step if motion.steps else 0.0
         found = motion.displacement, motion.time, motion.steps, self.rungs, present
         self._change_step(sharp.step(*found))
+        self._plan_check()  # for the next bound
         if not sharp.active:
             self._climb()
         motion.watch.lap("step")

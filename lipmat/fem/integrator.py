@@ -244,16 +244,16 @@ class _Resistance:
         self._increment = fem.Function(body.space)
         self.increment: Array = self._increment.x.array[:owned]
         """Change of the owned displacements over the last step [m]."""
-        self._internal, self._viscous = la.vector(index_map, 3), la.vector(index_map, 3)
         self._is_viscous = viscosity > 0.0
+        self._vectors = [la.vector(index_map, 3) for _ in range(1 + self._is_viscous)]
         if self._is_viscous:
             self._assemble = body.resistance(u, self._increment, viscosity, memory)
         else:
             self._assemble = body.internal_force(u, memory)
         self._memory = memory
-        self._vectors = (self._internal, self._viscous)[: 1 + self._is_viscous]
-        self.total: Array = self._internal.array[:owned]
-        self._drag: Array = self._viscous.array[:owned]
+        self.total: Array = self._vectors[0].array[:owned]
+        self._drag: Array = self._vectors[-1].array[:owned]
+        """The viscous force, where there is one."""
 
     def assemble(self, step: float) -> None:
         """Compute :attr:`total` at the present state, a step [s] after the last."""

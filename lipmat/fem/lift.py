@@ -59,7 +59,8 @@ _ROOT2 = float(np.sqrt(2.0))
 def eigenvalues(c: Any) -> tuple[Any, Any, Any]:
     """Return the eigenvalues c_1 > c_2 > c_3 of a UFL tensor by Cardano's formula.
 
-    The tensor is symmetric or similar to such a one. The eigenvalues are kept apart by 1e-8 of
+    The tensor is symmetric or similar to such a one, then with a rounding that grows with the
+    condition of the change of axes. The eigenvalues are kept apart by 1e-8 of
     their mean (Smith, Commun. ACM 4 (1961) 168).
     """
     mean = ufl.tr(c) / 3
@@ -68,7 +69,7 @@ def eigenvalues(c: Any) -> tuple[Any, Any, Any]:
     zy, zx, yx = c[2, 1], c[2, 0], c[1, 0]
     off = yz * zy + xz * zx + xy * yx
     square = (d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + 2 * off) / 6
-    radius = ufl.sqrt(square + (_APART * mean) ** 2 + _SMALLEST**2)
+    radius = ufl.sqrt(ufl.max_value(square, 0) + (_APART * mean) ** 2 + _SMALLEST**2)
     determinant = (
         d[0] * (d[1] * d[2] - yz * zy) - xy * (yx * d[2] - yz * zx) + xz * (yx * zy - d[1] * zx)
     )

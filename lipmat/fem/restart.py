@@ -21,7 +21,7 @@ from lipmat.fem.order import cell_order, node_dofs, node_order
 from lipmat.fem.record import RESTART, Recorder
 from lipmat.schema import read_text
 
-SCHEMA = 2
+SCHEMA = 3
 CELLS = "cells"
 EVERY = 30.0  # [s] of the clock on the wall
 

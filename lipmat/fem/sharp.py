@@ -20,12 +20,13 @@ docs/theory/sharp.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy.sparse import vstack
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from lipmat.errors import InputError
 from lipmat.fem.body import Array, Body
@@ -98,13 +99,14 @@ class SharpBound:
             for i, forms in enumerate(body.forms)
             if isinstance(forms.law, StretchLaw)
         }
-        self._rows = vstack([rows.pattern for rows in self._bulk.values()], format="csr")
-        start = 0
+        parts = [rows.nodes for rows in self._bulk.values()]
+        nodes = np.concatenate(parts) if len(parts) > 1 else parts[0]
+        values, start = np.zeros((nodes.size, 3)), 0
         for rows in self._bulk.values():
-            start += rows.take_values(self._rows.data[start:])
-        nodes = np.concatenate([rows.nodes for rows in self._bulk.values()])
-        self._gram = Gram(nodes, self._rows.data) if body.comm.size == 1 else None
-        self._vector = la.vector(body.space.dofmap.index_map, 3)
+            start += rows.put_into(values.ravel()[start:])
+        alone = body.comm.size == 1
+        self._product = Gram(nodes, values) if alone else _SharedRows(body, nodes, values)
+        self._number_of_rows = len(nodes)
         smallest = [dict(m.law.bound().rungs[0].tangent) for m in body.materials]
         for i in self._bulk:
             smallest[i]["volumetric"] = 0.0
@@ -132,7 +134,8 @@ class SharpBound:
             domains[i] = domain = self._neighbourhood(domains[i], rows.update(u), wider)
             alpha, betas[i] = _split(float(rows.law.bulk_modulus), domain)
             rows.scale(alpha)
-        lanczos = Lanczos(self._operator(), self._start(), self.body.comm)
+        self._product.update()
+        lanczos = Lanczos(self._product.__matmul__, self._start(), self.body.comm)
         bulk = lanczos.bounded(TOLERANCE, FAILURE_PROBABILITY)
         rest = self._rest(rungs, betas)
         omega, failure = sqrt(bulk.upper + rest), FAILURE_PROBABILITY + STILL_FAILURE
@@ -154,21 +157,7 @@ class SharpBound:
     def _start(self) -> Array:
         self.refreshes += 1
         rng = np.random.default_rng([self.seed, self.body.comm.rank, self.refreshes])
-        return np.asarray(rng.standard_normal(self._rows.shape[0]))
-
-    def _operator(self) -> Callable[[Array], Array]:
-        """Return the products; on one rank the matrix is formed, which halves their cost."""
-        if self._gram is None:
-            return self._product
-        self._gram.update()
-        return self._gram.__matmul__
-
-    def _product(self, y: Array) -> Array:
-        """Return ``R^T M^-1 R y`` of the rows that this rank owns."""
-        self._vector.array[:] = self._rows.T @ y
-        self._vector.scatter_reverse(la.InsertMode.add)
-        self._vector.scatter_forward()
-        return np.asarray(self._rows @ self._vector.array)
+        return np.asarray(rng.standard_normal(self._number_of_rows))
 
     def _rest(self, rungs: Rungs, betas: Mapping[int, float]) -> float:
         """Return the bound of the eigenvalue of all but the bulk terms [1/s^2].
@@ -192,6 +181,35 @@ def _number(tangent: Mapping[str, float | Matrix], name: str) -> float:
     value = tangent[name]
     assert not isinstance(value, tuple)
     return value
+
+
+class _SharedRows:
+    """``R R^T`` of rows whose nodes belong to several ranks, by products with R alone.
+
+    On one rank it is formed instead (:class:`lipmat.fem.gram.Gram`), which halves the cost.
+
+    Args:
+        body: The body.
+        nodes: Of the rows of this rank, shape (rows, width).
+        values: Their numbers, (rows * width, 3): the array stays, its numbers may change.
+    """
+
+    def __init__(self, body: Body, nodes: NDArray[np.int32], values: Array) -> None:
+        columns = (3 * nodes[..., None] + np.arange(3)).ravel()
+        starts = 3 * nodes.shape[1] * np.arange(len(nodes) + 1)
+        size = (len(nodes), len(body.mass))
+        self._rows = csr_matrix((values.ravel(), columns, starts), size)
+        self._vector = la.vector(body.space.dofmap.index_map, 3)
+
+    def update(self) -> None:
+        """Take over the present values: they are those of the matrix."""
+
+    def __matmul__(self, y: Array) -> Array:
+        """Return the product with a vector of the rows that this rank owns."""
+        self._vector.array[:] = self._rows.T @ y
+        self._vector.scatter_reverse(la.InsertMode.add)
+        self._vector.scatter_forward()
+        return np.asarray(self._rows @ self._vector.array)
 
 
 def applies(body: Body) -> bool:

@@ -30,9 +30,9 @@ class SharpSteps:
     not computed, while the sharp bound is below what Lanczos found from below for the smallest
     domain: larger domains only have larger frequencies.
 
-    A body that leaves the neighbourhood of a bound within a few steps gets wider ones. If it does
-    so ``HASTY`` times, it changes too fast for this to pay, and steps that change often add energy:
-    the rest of the run then takes the steps of the ladder.
+    A body that leaves the neighbourhood of a bound within a few steps, or makes the run back off
+    then, gets wider ones. If it does so ``HASTY`` times, it changes too fast for this to pay, and
+    steps that change often add energy: the rest of the run then takes the steps of the ladder.
 
     Every frozen tangent is stable at the limit, but the nonlinear run may still grow there. So the
     run watches its energy account: each time energy has come from nowhere, ``NOTICED`` of the
