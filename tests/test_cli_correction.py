@@ -22,7 +22,7 @@ density = "930 kg/m^3"
 [time]
 end = "1 ms"
 [initial]
-velocity = [0, 0, "-2 m/s"]
+velocity = [0, 0, "-1 m/s"]
 [[boundary]]
 on = "z-min"
 displacement = [0, 0, 0]

@@ -289,7 +289,7 @@ def halved(path: Path) -> None:
         (edited("restart.npz", Path.unlink), "there is no restart.npz, expected the folder of an"),
         (edited("restart.npz", halved), r"restart.npz: cannot be read \("),
         (edited("restart.npz", lambda p: p.write_bytes(b"")), r"restart.npz: cannot be read \("),
-        (edited("restart.npz", of_another_schema), "found schema 99 of lipmat 9.9, expected 2 of"),
+        (edited("restart.npz", of_another_schema), "found schema 99 of lipmat 9.9, expected 3 of"),
         (edited("fields.vtkhdf", Path.unlink), r"fields.vtkhdf: cannot be read \("),
         (edited("fields.vtkhdf", halved), r"fields.vtkhdf: cannot be read \("),
         (lambda folder: run("rubber", folder, end=0.01), "the run is complete"),
