@@ -22,6 +22,9 @@ from lipmat.fem.restart import Restarts, State
 from lipmat.fem.sharpstep import SharpSteps
 from lipmat.fem.step import Step
 
+PATIENCE = 1.5
+"""Steps after which a check waits no longer for an output or a bound, over ``check_every`` [-]."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -89,10 +92,6 @@ class Parts:
         """Return to what :meth:`state` gave."""
         for name, part in self._named().items():
             part.restore(state[name])
-
-
-PATIENCE = 1.5
-"""How much longer than ``check_every`` a check may wait for an output or a bound [-]."""
 
 
 class Driver:

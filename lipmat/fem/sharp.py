@@ -106,7 +106,6 @@ class SharpBound:
             start += rows.put_into(values.ravel()[start:])
         alone = body.comm.size == 1
         self._product = Gram(nodes, values) if alone else _SharedRows(body, nodes, values)
-        self._number_of_rows = len(nodes)
         smallest = [dict(m.law.bound().rungs[0].tangent) for m in body.materials]
         for i in self._bulk:
             smallest[i]["volumetric"] = 0.0
@@ -157,7 +156,8 @@ class SharpBound:
     def _start(self) -> Array:
         self.refreshes += 1
         rng = np.random.default_rng([self.seed, self.body.comm.rank, self.refreshes])
-        return np.asarray(rng.standard_normal(self._number_of_rows))
+        count = sum(len(rows.nodes) for rows in self._bulk.values())
+        return np.asarray(rng.standard_normal(count))
 
     def _rest(self, rungs: Rungs, betas: Mapping[int, float]) -> float:
         """Return the bound of the eigenvalue of all but the bulk terms [1/s^2].

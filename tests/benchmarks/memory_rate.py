@@ -8,7 +8,6 @@ that of four units in p and q, at finite strain the one in stretches of 24 + 24 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,10 +16,10 @@ import torch
 
 from lipmat.fem.body import Body, Material
 from lipmat.fem.grid import box
-from lipmat.fem.history import Memory
 from lipmat.fem.mpi import MPI
 from lipmat.materials.law import Law, is_small_strain
 from lipmat.materials.maxwell import Maxwell
+from tests.benchmarks.rate import medians
 from tests.fem.laws import polyconvex, pq
 
 # isort: split
@@ -53,14 +52,14 @@ def viscoelastic(kinematics: str, branches: int, knots: int) -> Maxwell:
     )
 
 
-def force(law: Law, formulation: str = "selective") -> Callable[[], Any]:
+def force(law: Law) -> Callable[[], Any]:
     """Return the assembly of a law's internal force, as a run does it, at a smooth deformation."""
     size = 0.01 if is_small_strain(law) else 0.1
     grid = box((1.0, 1.0, 1.0), (COUNT,) * 3, "hexahedron", MPI.COMM_SELF)
-    body = Body(grid, [Material(law, 1000.0)], formulation)
+    body = Body(grid, [Material(law, 1000.0)])
     u = fem.Function(body.space)
     u.interpolate(lambda x: size * np.array([np.sin(2 * x[1]), x[0] * x[2], x[1] ** 2]))
-    memory: Memory = body.new_memory()
+    memory = body.new_memory()
     assemble = body.internal_force(u, memory)
     if memory.set_step(STEP):
         assemble.pack_constants()
@@ -73,16 +72,9 @@ def force(law: Law, formulation: str = "selective") -> Callable[[], Any]:
     return call
 
 
-def rates(laws: Sequence[Law], repetitions: int, formulation: str = "selective") -> list[float]:
-    """Return cells per second of each law, by interleaved repetitions."""
-    calls = [force(law, formulation) for law in laws]
-    seconds: list[list[float]] = [[] for _ in calls]
-    for _ in range(repetitions):
-        for call, found in zip(calls, seconds, strict=True):
-            start = time.perf_counter()
-            call()
-            found.append(time.perf_counter() - start)
-    return [COUNT**3 / float(np.median(found)) for found in seconds]
+def rates(laws: Sequence[Law], repetitions: int) -> list[float]:
+    """Return cells per second of each law."""
+    return [COUNT**3 / seconds for seconds in medians([force(law) for law in laws], repetitions)]
 
 
 def main() -> None:

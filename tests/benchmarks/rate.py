@@ -8,7 +8,7 @@ of six tetrahedra with one, one thread, the same flags. The learned law has 24 +
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -82,15 +82,19 @@ class Case:
 
 def rates(case: Case, repetitions: int) -> tuple[float, float]:
     """Return cells per second of the learned and of the neo-Hookean law."""
-    assemblies = (case.learned(), case.neo_hookean())
-    seconds: tuple[list[float], list[float]] = ([], [])
+    learned, classical = medians([case.learned(), case.neo_hookean()], repetitions)
+    return case.body.number_of_cells / learned, case.body.number_of_cells / classical
+
+
+def medians(calls: Sequence[Callable[[], Any]], repetitions: int) -> list[float]:
+    """Return the median time of each call [s], of repetitions that take turns."""
+    seconds: list[list[float]] = [[] for _ in calls]
     for _ in range(repetitions):
-        for assemble, found in zip(assemblies, seconds, strict=True):
+        for call, found in zip(calls, seconds, strict=True):
             start = time.perf_counter()
-            assemble()
+            call()
             found.append(time.perf_counter() - start)
-    learned, classical = (case.body.number_of_cells / float(np.median(s)) for s in seconds)
-    return learned, classical
+    return [float(np.median(found)) for found in seconds]
 
 
 if __name__ == "__main__":
